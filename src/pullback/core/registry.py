@@ -61,5 +61,3 @@ def registered_type(name: str) -> type[Any]:
 def is_registered(cls: type[Any]) -> bool:
     """Tell whether ``cls`` itself (not a class of the same name) is registered."""
     return _TYPES.get(cls.__name__) is cls
-
-

@@ -1,0 +1,189 @@
+"""Maps made of maps: the base of all compositions, and the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from pullback.core.context import Context
+from pullback.core.errors import ConfigError, PullbackError, ShapeError
+from pullback.core.map import MAPS, Map, Params
+from pullback.core.spec import Specs
+from pullback.core.tree import leaves, unflatten
+
+
+M = TypeVar("M")
+
+
+class Composite(Map):
+    """Base of maps made of named children: what is the same for all of them.
+
+    The residual of a composite is the dictionary of its children's residuals, and its delta that
+    of their deltas; a subclass says how values flow.
+    """
+
+    names: tuple[str, ...]
+    maps: tuple[Map, ...]
+
+    def children(self) -> dict[str, Map]:
+        """Return the children by name."""
+        return dict(zip(self.names, self.maps, strict=True))
+
+    def with_children(self, children: Mapping[str, Map]) -> Map:
+        """Return the same composition of other children."""
+        return replace(self, maps=tuple(children[name] for name in self.names))  # type: ignore[type-var]
+
+    def inputs(self, x: Specs) -> dict[str, Specs]:
+        """Return the spec of each child's input."""
+        raise NotImplementedError
+
+    @property
+    def couples_batch(self) -> bool:  # type: ignore[override]
+        """True where a child couples the batch."""
+        return any(child.couples_batch for child in self.maps)
+
+    def params(self, x: Specs) -> dict[str, Any]:
+        """Return the children's parameters; children without any are left out."""
+        inputs = self.inputs(x)
+        found = {name: child.params(inputs[name]) for name, child in self.children().items()}
+        return {name: declared for name, declared in found.items() if declared}
+
+    def state(self, x: Specs) -> dict[str, Any]:
+        """Return the children's state; children without any are left out."""
+        inputs = self.inputs(x)
+        found = {name: child.state(inputs[name]) for name, child in self.children().items()}
+        return {name: declared for name, declared in found.items() if declared}
+
+    def grads(self, p: Params, res: Any, delta: Any) -> dict[str, Any]:
+        """Declare the children's gradients."""
+        found = {
+            name: child.grads(p.get(name, {}), res[name], delta[name])
+            for name, child in zip(self.names, self.maps, strict=True)
+            if name in p
+        }
+        return {name: declared for name, declared in found.items() if declared}
+
+    def advance(self, state: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
+        """Advance the children that have state."""
+        children = self.children()
+        return {name: children[name].advance(part, res[name]) for name, part in state.items()}
+
+    def multiply_adds(self, x: Specs) -> int:
+        """Return the children's total."""
+        inputs = self.inputs(x)
+        return sum(child.multiply_adds(inputs[name]) for name, child in self.children().items())
+
+
+def named_children(
+    maps: tuple[Map, ...], named: dict[str, Map]
+) -> tuple[tuple[str, ...], tuple[Map, ...]]:
+    """Return the names and the maps of a composite's children, checked."""
+    names = (*(str(i) for i in range(len(maps))), *named)
+    children = (*maps, *named.values())
+    for name, child in zip(names, children, strict=True):
+        if not isinstance(child, Map):
+            raise ConfigError(f"child {name!r} is a {type(child).__name__}, expected a map")
+        if "." in name:
+            raise ConfigError(f"child {name!r}: a name may not contain a dot, which joins paths")
+    return names, children
+
+
+@MAPS.register
+@dataclass(frozen=True, init=False)
+class Chain(Composite):
+    r"""One map after another: ``y = f_k(... f_2(f_1(x)))``.
+
+    Children are named by position, or by keyword: ``Chain(Linear(8), ReLU(), head=Linear(2))``.
+    The pullback runs backwards: :math:`g_{i} = J_i^T g_{i+1}`.
+    """
+
+    names: tuple[str, ...]
+    maps: tuple[Map, ...]
+
+    def __init__(self, *maps: Map, **named: Map) -> None:
+        names, children = named_children(maps, named)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "maps", children)
+
+    @classmethod
+    def from_fields(cls, names: tuple[str, ...], maps: tuple[Map, ...]) -> Chain:
+        """Build from the two fields, as a configuration has them."""
+        return rebuild(cls(), names, maps)
+
+    def with_children(self, children: Mapping[str, Map]) -> Chain:
+        """Return the same chain of other children."""
+        return self.from_fields(self.names, tuple(children[name] for name in self.names))
+
+    def inputs(self, x: Specs) -> dict[str, Specs]:
+        """Return each child's input spec: the output of the one before."""
+        found = {}
+        for name, child in self.children().items():
+            found[name] = x
+            x = checked_spec(name, child, x)
+        return found
+
+    def spec(self, x: Specs) -> Specs:
+        """Return the output spec of the last child."""
+        for name, child in self.children().items():
+            x = checked_spec(name, child, x)
+        return x
+
+    def params(self, x: Specs) -> dict[str, Any]:
+        """Return the children's parameters, started as what follows each of them asks."""
+        declared = super().params(x)
+        for i, name in enumerate(self.names):
+            wanted = self._init_wanted_after(i)
+            if name in declared and wanted is not None:
+                declared[name] = unflatten(
+                    {
+                        path: replace(param, init=wanted) if param.init is None else param
+                        for path, param in leaves(declared[name])
+                    }
+                )
+        return declared
+
+    def _init_wanted_after(self, i: int) -> Any:
+        for follower in self.maps[i + 1 :]:
+            if not follower.passes_init:
+                return follower.preferred_init
+        return None
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Apply the children in order."""
+        residuals = {}
+        for name, child in zip(self.names, self.maps, strict=True):
+            x, residuals[name] = child.forward(p.get(name, {}), x, ctx.child(name))
+        return x, residuals
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Pull ``gy`` back through the children, last to first."""
+        deltas = {}
+        for name, child in zip(reversed(self.names), reversed(self.maps), strict=True):
+            gy, deltas[name] = child.pullback(p.get(name, {}), res[name], gy)
+        return gy, deltas
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Push ``dx`` and ``dp`` forward through the children, first to last."""
+        for name, child in zip(self.names, self.maps, strict=True):
+            dx = child.pushforward(p.get(name, {}), res[name], dp.get(name, {}), dx)
+        return dx
+
+
+def rebuild(empty: M, names: tuple[str, ...], maps: tuple[Map, ...]) -> M:
+    """Set the two fields of a fresh composite, checked as in its constructor."""
+    checked = named_children((), dict(zip(names, maps, strict=True)))
+    object.__setattr__(empty, "names", checked[0])
+    object.__setattr__(empty, "maps", checked[1])
+    return empty
+
+
+def checked_spec(name: str, child: Map, x: Specs) -> Specs:
+    """Return the child's output spec; an error gets the child's path in front."""
+    try:
+        return child.spec(x)
+    except PullbackError as error:
+        where = f"{name}.{error.args[0]}" if getattr(error, "placed", False) else None
+        placed = ShapeError(where or f"{name} ({type(child).__name__}): {error}")
+        placed.placed = True  # type: ignore[attr-defined]
+        raise placed from None

@@ -1,0 +1,40 @@
+"""Everything a map's forward needs that is not differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from pullback.core import random
+
+
+@dataclass(frozen=True)
+class Context:
+    """The circumstances of one forward pass.
+
+    ``train``: dropout drops, batch normalisation uses the batch. ``seed``, ``step`` and the
+    map's ``path`` name its random streams. ``first`` is the position, in the whole batch, of the
+    first example at hand: a batch cut into pieces draws what it would draw whole. ``state`` is
+    the state of the map at ``path``.
+    """
+
+    train: bool = False
+    seed: int = 0
+    step: int = 0
+    first: int = 0
+    path: str = ""
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+    def child(self, name: str) -> Context:
+        """Return the context of the child ``name``: its path and its state."""
+        path = f"{self.path}.{name}" if self.path else name
+        return replace(self, path=path, state=self.state.get(name, {}))
+
+    def uniform(self, shape: tuple[int, ...], purpose: str) -> np.ndarray:
+        """Return float64 numbers in [0, 1) of ``shape`` (examples first) for this step and path."""
+        return random.uniform_rows(
+            self.seed, self.path, purpose, step=self.step, first=self.first, shape=shape
+        )

@@ -1,0 +1,152 @@
+r"""A parameter's gradient as data: which arrays to multiply, and over what to sum.
+
+``C("no,ni->io", delta=d, x=x)`` says :math:`G_{io} = \sum_n d_{no} x_{ni}`. The letter ``n`` is
+always the example. From the one declaration come the sum, the gradient of each example, and the
+squared norms of those without forming them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pullback.core.arrays import namespace
+from pullback.core.errors import ShapeError
+
+EXAMPLE = "n"
+
+
+class Contraction:
+    """The gradient of one parameter, declared as an Einstein sum of named arrays.
+
+    Args:
+        equation: one term an operand, ``->``, and the axes of the parameter. Every operand's
+            term has ``n`` (the example) and no letter twice; the result has no ``n``.
+        operands: the arrays by the names they are printed with, in the order of the terms.
+
+    Raises:
+        ShapeError: the equation and the operands do not fit.
+    """
+
+    __slots__ = ("equation", "names", "operands", "output", "terms")
+
+    def __init__(self, equation: str, **operands: Any) -> None:
+        left, _, self.output = equation.partition("->")
+        self.terms = tuple(left.split(","))
+        self.equation = equation
+        self.names = tuple(operands)
+        self.operands = tuple(operands.values())
+        self._validate()
+
+    def _validate(self) -> None:
+        fits = len(self.terms) == len(self.operands) and all(
+            len(term) == operand.ndim and EXAMPLE in term
+            for term, operand in zip(self.terms, self.operands, strict=True)
+        )
+        if not fits or EXAMPLE in self.output:
+            shapes = ", ".join(
+                f"{name}{tuple(operand.shape)}"
+                for name, operand in zip(self.names, self.operands, strict=True)
+            )
+            raise ShapeError(
+                f"the contraction {self.equation!r} does not fit {shapes}: every term needs one "
+                f"letter an axis and the example {EXAMPLE!r}, the result must not have it"
+            )
+
+    def sum(self, out: Any = None) -> Any:
+        """Return the gradient summed over the examples, of the parameter's shape.
+
+        With ``out`` the result is written there. The common equations run as one matrix product
+        or one sum; all others as a general Einstein sum.
+        """
+        fast = _FAST.get(self.equation)
+        if fast is not None and isinstance(self.operands[0], np.ndarray):
+            return fast(*self.operands, out)
+        return _einsum(self.equation, self.operands, out)
+
+    def each(self) -> Any:
+        """Return the gradients of the single examples, of shape ``(n, *parameter)``."""
+        equation = f"{','.join(self.terms)}->{EXAMPLE}{self.output}"
+        return _einsum(equation, self.operands, None)
+
+    def sq_norms(self) -> Any:
+        r"""Return the squared norm of each example's gradient, of shape ``(n,)``.
+
+        :math:`\|G_n\|^2` is the Einstein sum of the operands with themselves, in which the axes
+        of the parameter are shared by both copies and the summed axes are not. The gradients
+        themselves are not formed where another order is cheaper.
+        """
+        kept = set(self.output) | {EXAMPLE}
+        rename: dict[str, str] = {}
+        free = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        for letter in "".join(self.terms):
+            if letter not in kept and letter not in rename:
+                rename[letter] = next(free)
+        copies = ["".join(rename.get(letter, letter) for letter in term) for term in self.terms]
+        equation = f"{','.join((*self.terms, *copies))}->{EXAMPLE}"
+        return _einsum(equation, self.operands * 2, None)
+
+    def __str__(self) -> str:
+        summed = [EXAMPLE]
+        for letter in "".join(self.terms):
+            if letter not in self.output and letter not in summed:
+                summed.append(letter)
+        product = " ".join(
+            f"{name}[{','.join(term)}]" for name, term in zip(self.names, self.terms, strict=True)
+        )
+        return f"[{','.join(self.output)}] = Σ_{','.join(summed)} {product}"
+
+    def __repr__(self) -> str:
+        operands = ", ".join(
+            f"{name}={tuple(operand.shape)}"
+            for name, operand in zip(self.names, self.operands, strict=True)
+        )
+        return f"C({self.equation!r}, {operands})"
+
+
+C = Contraction
+
+
+def _einsum(equation: str, operands: tuple[Any, ...], out: Any) -> Any:
+    if isinstance(operands[0], np.ndarray):
+        return np.einsum(equation, *operands, out=out, optimize=len(operands) > 1)
+    xp = namespace(operands[0])
+    result = xp.einsum(equation, *operands)
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def _outer(delta: np.ndarray, x: np.ndarray, out: Any) -> Any:
+    return np.matmul(x.T, delta, out=out)
+
+
+def _outer_over_positions(delta: np.ndarray, x: np.ndarray, out: Any) -> Any:
+    flat_x = x.reshape(-1, x.shape[-1])
+    return np.matmul(flat_x.T, delta.reshape(-1, delta.shape[-1]), out=out)
+
+
+def _over_examples(delta: np.ndarray, out: Any) -> np.ndarray:
+    result: np.ndarray = np.add.reduce(delta, axis=0, out=out)
+    return result
+
+
+def _over_positions(delta: np.ndarray, out: Any) -> np.ndarray:
+    result: np.ndarray = np.add.reduce(delta, axis=(0, 1), out=out)
+    return result
+
+
+_FAST: dict[str, Callable[..., Any]] = {
+    "no,ni->io": _outer,
+    "nto,nti->io": _outer_over_positions,
+    "no->o": _over_examples,
+    "nto->o": _over_positions,
+}
+
+
+def built_in_equations() -> tuple[str, ...]:
+    """Return the equations that have a faster path than the general Einstein sum."""
+    return tuple(_FAST)

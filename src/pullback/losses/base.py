@@ -1,0 +1,90 @@
+r"""What all losses share.
+
+A loss gives one value an example; how values are combined is the caller's, through ``mean``.
+Each keeps as its residual the slope :math:`s_n = \partial \ell_n / \partial y_n`, from which the
+pullback :math:`g_{y,n} = g_n s_n` and the pushforward
+:math:`d\ell_n = \langle s_n, dy_n \rangle` follow.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pullback.core.arrays import namespace
+from pullback.core.errors import ShapeError
+from pullback.core.registry import Registry
+from pullback.core.spec import Array
+
+
+class Loss:
+    """Base of the losses; subclasses are frozen dataclasses."""
+
+    metrics: ClassVar[tuple[str, ...]] = ()
+    """What is usually reported beside this loss."""
+
+    def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """Return ``(values, slope)``: shapes ``(N,)`` and that of ``y``."""
+        raise NotImplementedError
+
+    def pullback(self, slope: Array, g: Array) -> Array:
+        """Return the cotangent of ``y`` for cotangents ``g (N,)`` of the values."""
+        return slope * g.reshape((-1, *(1,) * (slope.ndim - 1)))
+
+    def pushforward(self, slope: Array, dy: Array) -> Array:
+        """Return the change ``(N,)`` of the values for a change ``dy``."""
+        product = slope * dy
+        return namespace(dy).sum(product.reshape((product.shape[0], -1)), axis=1)
+
+    def link(self, y: Array) -> Array:
+        """Return the prediction that outputs ``y`` stand for: probabilities, or ``y`` itself."""
+        return y
+
+
+LOSSES: Registry[Loss] = Registry("loss")
+
+
+def matched(y: Array, target: Array) -> Array:
+    """Return ``target`` in the shape and dtype of ``y``: a missing last axis of 1 is added.
+
+    Raises:
+        ShapeError: the shapes differ otherwise.
+    """
+    if target.ndim == y.ndim - 1 and y.shape[-1] == 1:
+        target = target[..., None]
+    if tuple(target.shape) != tuple(y.shape):
+        raise ShapeError(
+            f"the target's shape {tuple(target.shape)} does not fit the output's "
+            f"{tuple(y.shape)}; the last map should have one unit for each target value"
+        )
+    return namespace(y).astype(target, y.dtype)
+
+
+def over_outputs(values: Array, how: str) -> Array:
+    """Return the ``"sum"`` or ``"mean"`` of each example's numbers, shape ``(N,)``."""
+    flat = values.reshape((values.shape[0], -1))
+    xp = namespace(flat)
+    return xp.sum(flat, axis=1) if how == "sum" else xp.mean(flat, axis=1)
+
+
+def outputs(y: Array) -> int:
+    """Return how many numbers an example's output has."""
+    count = 1
+    for axis in y.shape[1:]:
+        count *= axis
+    return count
+
+
+def mean_weights(
+    count: int, weight: Array | None, like: Array, total: float | None = None
+) -> Array:
+    r"""Return ``(N,)`` the cotangents of the values under the (weighted) mean.
+
+    :math:`L = \sum_n w_n \ell_n / \sum_n w_n`, so :math:`g_n = w_n / \sum_n w_n`. ``total`` is
+    the sum of the weights where these examples are only a part of the batch.
+    """
+    xp = namespace(like)
+    if weight is None:
+        return xp.full((count,), 1.0 / (total if total is not None else count), dtype=like.dtype)
+    if total is None:
+        total = float(xp.sum(weight))
+    return xp.astype(weight / total, like.dtype)

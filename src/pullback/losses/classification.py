@@ -1,0 +1,156 @@
+"""Losses of classification, on logits: everything happens in log space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pullback.core.arrays import namespace
+from pullback.core.errors import ConfigError, ShapeError
+from pullback.core.spec import Array
+from pullback.core.stable import log_softmax, sigmoid, softplus
+from pullback.losses.base import LOSSES, Loss, matched, outputs, over_outputs
+
+
+def _softmax(y: Array) -> Array:
+    xp = namespace(y)
+    return xp.exp(log_softmax(xp, y))
+
+
+def _need_logits(what: str, y: Array) -> None:
+    if y.ndim != 2:
+        raise ShapeError(
+            f"{what} needs outputs (N, classes), found {tuple(y.shape)}; "
+            "end the network with Linear(classes), after Flatten if there are more axes"
+        )
+
+
+@LOSSES.register
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    r""":math:`\ell = -\sum_k c_k q_k \log p_k` with ``p = softmax(y)``.
+
+    ``q`` is the target: a class number, a one-hot row, or a row of probabilities; with label
+    smoothing ``s`` it becomes ``(1 - s) q + s / K``. ``c`` are the class weights (all 1 by
+    default). Slope: :math:`p \sum_k c_k q_k - c \odot q`.
+
+    Outputs ``(N, K)``; targets ``(N,)`` integers in 0..K-1, or ``(N, K)``. In nats. Label
+    smoothing: Szegedy and others, "Rethinking the Inception architecture" (2016), section 7.
+
+    Raises:
+        ConfigError: label smoothing outside [0, 1), or weights that are not positive.
+        ShapeError: shapes that do not fit, or a class number out of range.
+    """
+
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
+
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(
+                f"CrossEntropy: label_smoothing={self.label_smoothing!r}; "
+                "expected a number from 0 up to, not with, 1"
+            )
+        if self.class_weights is not None:
+            weights = tuple(float(weight) for weight in self.class_weights)
+            if min(weights, default=0.0) < 0 or sum(weights) <= 0:
+                raise ConfigError(
+                    f"CrossEntropy: class_weights={weights}; expected one number of at least 0 "
+                    "for each class, not all 0"
+                )
+            object.__setattr__(self, "class_weights", weights)
+
+    def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """Return the values in nats and their slopes."""
+        _need_logits("CrossEntropy", y)
+        xp = namespace(y)
+        q = self._weighed(xp, y, self._smoothed(y, _as_rows(xp, y, target)))
+        log_p = log_softmax(xp, y)
+        # 0 log 0 = 0: a class that has no share of the target costs nothing, even at p = 0.
+        terms = xp.where(q == 0, xp.zeros_like(q), q * log_p)
+        return -xp.sum(terms, axis=1), xp.exp(log_p) * xp.sum(q, axis=1, keepdims=True) - q
+
+    def _smoothed(self, y: Array, q: Array) -> Array:
+        s = self.label_smoothing
+        return q if s == 0 else (1 - s) * q + s / y.shape[1]
+
+    def _weighed(self, xp: Any, y: Array, q: Array) -> Array:
+        if self.class_weights is None:
+            return q
+        if len(self.class_weights) != y.shape[1]:
+            raise ShapeError(
+                f"CrossEntropy has {len(self.class_weights)} class weights for {y.shape[1]} outputs"
+            )
+        return q * xp.asarray(self.class_weights, dtype=y.dtype)
+
+    def link(self, y: Array) -> Array:
+        """Return the probabilities ``softmax(y)``."""
+        return _softmax(y)
+
+
+def _as_rows(xp: Any, y: Array, target: Array) -> Array:
+    """Return targets as rows ``(N, K)``; class numbers become one-hot."""
+    if target.ndim == 2 and target.shape == y.shape:
+        return xp.astype(target, y.dtype)
+    if target.ndim != 1 or target.shape[0] != y.shape[0]:
+        raise ShapeError(
+            f"CrossEntropy: the target's shape {tuple(target.shape)} does not fit the output's "
+            f"{tuple(y.shape)}; expected ({y.shape[0]},) class numbers or {tuple(y.shape)}"
+        )
+    if isinstance(target, np.ndarray) and target.size:
+        low, high = target.min(), target.max()
+        if not np.issubdtype(target.dtype, np.integer) or low < 0 or high >= y.shape[1]:
+            raise ShapeError(
+                f"CrossEntropy: class numbers from {low} to {high} ({target.dtype}) for "
+                f"{y.shape[1]} outputs; expected whole numbers 0..{y.shape[1] - 1}"
+            )
+    return xp.astype(xp.arange(y.shape[1]) == target[:, None], y.dtype)
+
+
+@LOSSES.register
+@dataclass(frozen=True)
+class BinaryCrossEntropy(Loss):
+    r""":math:`\ell = \mathrm{mean}_k [\log(1 + e^{y_k}) - t_k y_k]` on logits ``y``.
+
+    ``t`` in [0, 1] has the shape of ``y``, or ``(N,)`` for one output. Slope
+    :math:`(\sigma(y) - t) / K`. In nats.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
+
+    def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """Return the values in nats and their slopes."""
+        xp, t = namespace(y), matched(y, target)
+        return over_outputs(softplus(xp, y) - y * t, "mean"), (sigmoid(xp, y) - t) / outputs(y)
+
+    def link(self, y: Array) -> Array:
+        """Return the probabilities ``sigmoid(y)``."""
+        return sigmoid(namespace(y), y)
+
+
+@LOSSES.register
+@dataclass(frozen=True)
+class KLDivergence(Loss):
+    r""":math:`\ell = \sum_k q_k (\log q_k - \log p_k)`, ``p = softmax(y)``, ``0 log 0 = 0``.
+
+    Outputs ``(N, K)`` logits, targets ``(N, K)`` probabilities. Slope :math:`p \sum_k q_k - q`.
+    In nats. Kullback and Leibler (1951).
+    """
+
+    def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """Return the values in nats and their slopes."""
+        _need_logits("KLDivergence", y)
+        xp, q = namespace(y), matched(y, target)
+        log_p = log_softmax(xp, y)
+        positive = q > 0
+        log_q = xp.log(xp.where(positive, q, xp.ones_like(q)))
+        terms = xp.where(positive, q * (log_q - log_p), xp.zeros_like(q))
+        return xp.sum(terms, axis=1), xp.exp(log_p) * xp.sum(q, axis=1, keepdims=True) - q
+
+    def link(self, y: Array) -> Array:
+        """Return the probabilities ``softmax(y)``."""
+        return _softmax(y)

@@ -1,0 +1,83 @@
+"""Losses of regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pullback.core.arrays import namespace
+from pullback.core.errors import ConfigError
+from pullback.core.spec import Array
+from pullback.losses.base import LOSSES, Loss, matched, outputs, over_outputs
+
+_METRICS = ("mae", "r2")
+
+
+@LOSSES.register
+@dataclass(frozen=True)
+class HalfSquaredError(Loss):
+    r"""The textbook's error: :math:`\ell = \frac12 \sum_k (y_k - t_k)^2`, slope ``y - t``."""
+
+    metrics: ClassVar[tuple[str, ...]] = _METRICS
+
+    def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """Return the values and their slopes."""
+        error = y - matched(y, target)
+        return over_outputs(0.5 * error * error, "sum"), error
+
+
+@LOSSES.register
+@dataclass(frozen=True)
+class SquaredError(Loss):
+    r""":math:`\ell = \frac1K \sum_k (y_k - t_k)^2`, slope ``2 (y - t) / K``."""
+
+    metrics: ClassVar[tuple[str, ...]] = _METRICS
+
+    def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """Return the values and their slopes."""
+        error = y - matched(y, target)
+        return over_outputs(error * error, "mean"), error * (2 / outputs(y))
+
+
+@LOSSES.register
+@dataclass(frozen=True)
+class AbsoluteError(Loss):
+    r""":math:`\ell = \frac1K \sum_k |y_k - t_k|`, slope ``sign(y - t) / K`` (0 at 0)."""
+
+    metrics: ClassVar[tuple[str, ...]] = _METRICS
+
+    def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """Return the values and their slopes."""
+        xp, error = namespace(y), y - matched(y, target)
+        return over_outputs(xp.abs(error), "mean"), xp.sign(error) / outputs(y)
+
+
+@LOSSES.register
+@dataclass(frozen=True)
+class Huber(Loss):
+    r"""Squared near the target, absolute far from it. Huber (1964).
+
+    With ``e = y - t``: :math:`\frac12 e^2` where :math:`|e| \le \delta`, else
+    :math:`\delta (|e| - \frac12 \delta)`; the mean over the outputs. Slope: ``e`` clipped to
+    :math:`\pm\delta`, over ``K``.
+
+    Raises:
+        ConfigError: ``delta`` is not above 0.
+    """
+
+    delta: float = 1.0
+
+    metrics: ClassVar[tuple[str, ...]] = _METRICS
+
+    def __post_init__(self) -> None:
+        if self.delta <= 0:
+            raise ConfigError(f"Huber: delta={self.delta!r}; expected a number above 0")
+
+    def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
+        """Return the values and their slopes."""
+        xp, error = namespace(y), y - matched(y, target)
+        size = xp.abs(error)
+        near = size <= self.delta
+        values = xp.where(near, 0.5 * error * error, self.delta * (size - 0.5 * self.delta))
+        slope = xp.where(near, error, self.delta * xp.sign(error))
+        return over_outputs(values, "mean"), slope / outputs(y)

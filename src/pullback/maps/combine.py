@@ -1,0 +1,220 @@
+"""Maps made of maps: around, side by side, and in two places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pullback.core.arrays import namespace
+from pullback.core.compose import Composite, checked_spec, named_children, rebuild
+from pullback.core.context import Context
+from pullback.core.errors import ConfigError, ShapeError
+from pullback.core.map import MAPS, Map, Params
+from pullback.core.spec import Param, Spec, Specs
+from pullback.core.tree import Path, leaves, unflatten
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class Residual(Composite):
+    r"""A map and a way around it: ``y = x + f(x)``.
+
+    Pullback :math:`g_x = g_y + J_f^T g_y`. He, Zhang, Ren, Sun, "Deep residual learning" (2016).
+    """
+
+    body: Map
+
+    @property
+    def names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The one child's name."""
+        return ("body",)
+
+    @property
+    def maps(self) -> tuple[Map, ...]:  # type: ignore[override]
+        """The one child."""
+        return (self.body,)
+
+    def with_children(self, children: Mapping[str, Map]) -> Residual:
+        """Return the same way around another map."""
+        return Residual(children["body"])
+
+    def inputs(self, x: Specs) -> dict[str, Specs]:
+        """Return the input spec, which is the child's too."""
+        return {"body": x}
+
+    def spec(self, x: Specs) -> Specs:
+        """Return the input spec; the child must keep it."""
+        y = checked_spec("body", self.body, x)
+        if isinstance(y, tuple) or y.shape != x.shape:
+            raise ShapeError(
+                f"Residual needs a map that keeps the shape, found {x.shape} -> {y.shape}"
+            )
+        return y
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Return ``x + f(x)``."""
+        y, res = self.body.forward(p.get("body", {}), x, ctx.child("body"))
+        return x + y, {"body": res}
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Return ``gy + J_f^T gy``."""
+        gx, delta = self.body.pullback(p.get("body", {}), res["body"], gy)
+        return gy + gx, {"body": delta}
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Return ``dx + J_f dx + J_p dp``."""
+        return dx + self.body.pushforward(p.get("body", {}), res["body"], dp.get("body", {}), dx)
+
+
+_COMBINE = ("concat", "add")
+
+
+@MAPS.register
+@dataclass(frozen=True, init=False)
+class Parallel(Composite):
+    r"""Several maps of the same input, side by side.
+
+    ``combine="concat"``: ``y = [f_1(x), ..., f_k(x)]`` on the last axis; ``"add"``: their sum.
+    Pullback :math:`g_x = \sum_i J_i^T g_{y_i}`.
+    """
+
+    names: tuple[str, ...]
+    maps: tuple[Map, ...]
+    combine: str = "concat"
+
+    def __init__(self, *maps: Map, combine: str = "concat", **named: Map) -> None:
+        if combine not in _COMBINE:
+            raise ConfigError(f"Parallel: combine={combine!r}; expected one of {_COMBINE}")
+        names, children = named_children(maps, named)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "maps", children)
+        object.__setattr__(self, "combine", combine)
+
+    @classmethod
+    def from_fields(
+        cls, names: tuple[str, ...], maps: tuple[Map, ...], combine: str = "concat"
+    ) -> Parallel:
+        """Build from the fields, as a configuration has them."""
+        return rebuild(cls(combine=combine), names, maps)
+
+    def with_children(self, children: Mapping[str, Map]) -> Parallel:
+        """Return the same arrangement of other children."""
+        maps = tuple(children[name] for name in self.names)
+        return self.from_fields(self.names, maps, self.combine)
+
+    def inputs(self, x: Specs) -> dict[str, Specs]:
+        """Return the input spec for every child."""
+        return dict.fromkeys(self.names, x)
+
+    def spec(self, x: Specs) -> Specs:
+        """Return the joined output spec."""
+        found = [checked_spec(name, child, x) for name, child in self.children().items()]
+        if not found:
+            raise ShapeError("Parallel needs at least one map")
+        free = slice(None, -1) if self.combine == "concat" else slice(None)
+        if any(y.shape[free] != found[0].shape[free] for y in found) or not found[0].shape:
+            raise ShapeError(
+                f"Parallel cannot {self.combine} outputs of shapes "
+                f"{', '.join(str(y.shape) for y in found)}"
+            )
+        if self.combine == "add":
+            return found[0]
+        width = sum(y.shape[-1] for y in found)
+        return Spec((*found[0].shape[:-1], width), found[0].dtype)
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Apply every child to ``x`` and combine."""
+        outputs, res = [], {}
+        for name, child in self.children().items():
+            y, res[name] = child.forward(p.get(name, {}), x, ctx.child(name))
+            outputs.append(y)
+        return self._joined(outputs), {**res, "widths": tuple(y.shape[-1] for y in outputs)}
+
+    def _joined(self, outputs: list[Any]) -> Any:
+        if self.combine == "concat":
+            return namespace(outputs[0]).concat(outputs, axis=-1)
+        return _sum(outputs)
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Pull each child's share of ``gy`` back, and add."""
+        cotangents, deltas, start = [], {}, 0
+        for name, child, width in zip(self.names, self.maps, res["widths"], strict=True):
+            share = gy[..., start : start + width] if self.combine == "concat" else gy
+            gx, deltas[name] = child.pullback(p.get(name, {}), res[name], share)
+            cotangents.append(gx)
+            start += width
+        return _sum(cotangents), deltas
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Push ``dx`` through every child and combine."""
+        return self._joined(
+            [
+                child.pushforward(p.get(name, {}), res[name], dp.get(name, {}), dx)
+                for name, child in self.children().items()
+            ]
+        )
+
+
+def _sum(arrays: list[Any]) -> Any:
+    total = arrays[0]
+    for array in arrays[1:]:
+        total = total + array
+    return total
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class Shared(Composite):
+    """The same parameters in several places: every ``Shared`` of one ``key`` is one map.
+
+    ``enc = Shared("enc", Linear(8)); Chain(enc, ReLU(), enc)`` has one weight matrix, whose
+    gradient is the sum over its places. State (running averages) stays with each place.
+    """
+
+    key: str
+    body: Map
+
+    @property
+    def names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The one child's name."""
+        return ("body",)
+
+    @property
+    def maps(self) -> tuple[Map, ...]:  # type: ignore[override]
+        """The one child."""
+        return (self.body,)
+
+    def with_children(self, children: Mapping[str, Map]) -> Shared:
+        """Return another map under the same key."""
+        return Shared(self.key, children["body"])
+
+    def inputs(self, x: Specs) -> dict[str, Specs]:
+        """Return the input spec, which is the child's too."""
+        return {"body": x}
+
+    def spec(self, x: Specs) -> Specs:
+        """Return the child's output spec."""
+        return checked_spec("body", self.body, x)
+
+    def params(self, x: Specs) -> dict[str, Any]:
+        """Return the child's parameters, each with a share key of its own."""
+        pairs: dict[Path, Param] = {
+            path: replace(param, share=".".join((self.key, *path)))
+            for path, param in leaves(super().params(x))
+        }
+        return unflatten(pairs)
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Apply the child."""
+        y, res = self.body.forward(p.get("body", {}), x, ctx.child("body"))
+        return y, {"body": res}
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Pull ``gy`` back through the child."""
+        gx, delta = self.body.pullback(p.get("body", {}), res["body"], gy)
+        return gx, {"body": delta}
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Push ``dx`` through the child."""
+        return self.body.pushforward(p.get("body", {}), res["body"], dp.get("body", {}), dx)

@@ -1,0 +1,164 @@
+"""Normalisation over the batch and over the features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pullback.core.arrays import namespace
+from pullback.core.context import Context
+from pullback.core.contraction import C
+from pullback.core.errors import ConfigError, ShapeError
+from pullback.core.initializers import Constant
+from pullback.core.map import MAPS, Map, Params, check_rank
+from pullback.core.spec import Param, Slot, Specs
+
+
+class Normalization(Map):
+    r"""Base: ``y = gamma h + beta`` with ``h = (x - mean) / sqrt(var + eps)``.
+
+    Mean and variance go over ``axes`` (a subclass says which). Where they depend on ``x``, with
+    :math:`\langle\cdot\rangle` the mean over those axes,
+    :math:`g_x = (g_h - \langle g_h \rangle - h \langle g_h h \rangle) / \sigma`,
+    and the pushforward has the same form, as this Jacobian is symmetric.
+    """
+
+    eps: float
+    passes_init: ClassVar[bool] = True
+
+    def spec(self, x: Specs) -> Specs:
+        """Return the input's spec."""
+        check_rank(type(self).__name__, x, 1)
+        return x
+
+    def params(self, x: Specs) -> dict[str, Any]:
+        """Return the scale ``gamma`` and the shift ``beta``, one for each feature."""
+        width = (x.shape[-1],)
+        return {
+            "gamma": Param(width, Constant(1.0), decay=False),
+            "beta": Param(width, Constant(0.0), decay=False),
+        }
+
+    def grads(self, p: Params, res: Any, delta: Any) -> dict[str, Any]:
+        """Declare ``gamma`` and ``beta``; axes between the first and the last become one."""
+        h, axes = res["h"], "n"
+        if h.ndim > 2:
+            shape = (h.shape[0], -1, h.shape[-1])
+            h, delta, axes = h.reshape(shape), delta.reshape(shape), "nt"
+        return {
+            "gamma": C(f"{axes}c,{axes}c->c", delta=delta, h=h),
+            "beta": C(f"{axes}o->o", delta=delta),
+        }
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Return the cotangent of ``x``, and ``gy`` as the delta."""
+        return self._through(res, gy * p["gamma"]), gy
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Return ``gamma dh + h dgamma + dbeta``."""
+        return p["gamma"] * self._through(res, dx) + res["h"] * dp["gamma"] + dp["beta"]
+
+    def _through(self, res: Any, v: Any) -> Any:
+        h, axes = res["h"], res["axes"]
+        if axes is None:  # mean and variance were constants
+            return v / res["sigma"]
+        xp = namespace(v)
+        centred = v - xp.mean(v, axis=axes, keepdims=True)
+        return (centred - h * xp.mean(v * h, axis=axes, keepdims=True)) / res["sigma"]
+
+
+def _check_eps(what: str, eps: float) -> None:
+    if eps <= 0:
+        raise ConfigError(f"{what}: eps={eps!r}; expected a small number above 0")
+
+
+def _moments(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """Return mean, centred values and variance (divided by the count) over ``axes``."""
+    xp = namespace(x)
+    mean = xp.mean(x, axis=axes, keepdims=True)
+    centred = x - mean
+    # a product rather than a power or abs, so that the complex step goes through
+    return mean, centred, xp.mean(centred * centred, axis=axes, keepdims=True)
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class LayerNorm(Normalization):
+    """Each example's features (last axis) to mean 0 and variance 1, then scaled and shifted.
+
+    Ba, Kiros, Hinton, "Layer normalization" (2016). Parameters ``gamma``, ``beta``: ``(C,)``.
+    """
+
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        _check_eps("LayerNorm", self.eps)
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Normalise over the last axis."""
+        _, centred, variance = _moments(x, (-1,))
+        sigma = namespace(x).sqrt(variance + self.eps)
+        h = centred / sigma
+        return p["gamma"] * h + p["beta"], {"h": h, "sigma": sigma, "axes": (-1,)}
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class BatchNorm(Normalization):
+    r"""Each feature (last axis) to mean 0 and variance 1 over the batch, scaled and shifted.
+
+    In training the batch's own mean and variance are used, and the running ones move towards
+    them: ``r <- (1 - momentum) r + momentum b``, with the unbiased variance; otherwise the
+    running ones are used. Ioffe and Szegedy, "Batch normalization" (2015), algorithm 1.
+
+    Parameters ``gamma``, ``beta``: ``(C,)``. State ``mean``, ``var``: ``(C,)``.
+
+    Raises:
+        ShapeError: a training batch with a single value a feature, whose variance is undefined.
+    """
+
+    eps: float = 1e-5
+    momentum: float = 0.1
+
+    couples_batch: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_eps("BatchNorm", self.eps)
+        if not 0 < self.momentum <= 1:
+            raise ConfigError(
+                f"BatchNorm: momentum={self.momentum!r}; expected a number above 0, at most 1"
+            )
+
+    def state(self, x: Specs) -> dict[str, Any]:
+        """Return the running mean and variance."""
+        return {"mean": Slot((x.shape[-1],)), "var": Slot((x.shape[-1],), fill=1.0)}
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Normalise over all axes but the last."""
+        xp = namespace(x)
+        if not ctx.train:
+            sigma = xp.sqrt(ctx.state["var"] + self.eps)
+            h = (x - ctx.state["mean"]) / sigma
+            return p["gamma"] * h + p["beta"], {"h": h, "sigma": sigma, "axes": None}
+        count = math.prod(x.shape[:-1])
+        if count < 2:
+            raise ShapeError(
+                f"{ctx.path or 'BatchNorm'}: BatchNorm cannot train on a batch with one value a "
+                "feature; use a larger batch, or LayerNorm"
+            )
+        axes = tuple(range(x.ndim - 1))
+        mean, centred, variance = _moments(x, axes)
+        sigma = xp.sqrt(variance + self.eps)
+        h = centred / sigma
+        seen = {
+            "mean": mean.reshape((-1,)),
+            "var": variance.reshape((-1,)) * (count / (count - 1)),
+        }
+        return p["gamma"] * h + p["beta"], {"h": h, "sigma": sigma, "axes": axes, "seen": seen}
+
+    def advance(self, state: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
+        """Move the running mean and variance towards those of the batch."""
+        m = self.momentum
+        return {name: (1 - m) * state[name] + m * res["seen"][name] for name in ("mean", "var")}

@@ -1,0 +1,74 @@
+"""Maps that only rearrange: the pullback rearranges back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pullback.core.context import Context
+from pullback.core.errors import ConfigError, ShapeError
+from pullback.core.map import MAPS, Map, Params, check_rank
+from pullback.core.spec import Spec, Specs
+
+
+class Rearrangement(Map):
+    """Base: the same numbers under another shape, which ``spec`` gives."""
+
+    passes_init: ClassVar[bool] = True
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Return ``x`` in the output's shape, and its own shape as the residual."""
+        shape = self.spec(Spec(tuple(x.shape[1:]))).shape
+        return x.reshape((x.shape[0], *shape)), tuple(x.shape[1:])
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Return ``gy`` in the input's shape."""
+        return gy.reshape((gy.shape[0], *res)), None
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Return ``dx`` in the output's shape."""
+        shape = self.spec(Spec(tuple(dx.shape[1:]))).shape
+        return dx.reshape((dx.shape[0], *shape))
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class Flatten(Rearrangement):
+    """All axes of an example become one: ``(N, ...) -> (N, product)``."""
+
+    def spec(self, x: Specs) -> Spec:
+        """Return one axis of all the numbers."""
+        check_rank("Flatten", x, 0)
+        return Spec((x.size,), x.dtype)
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class Reshape(Rearrangement):
+    """An example takes another shape; one axis may be -1 and is worked out.
+
+    Raises:
+        ConfigError: more than one -1, or another number below 1.
+        ShapeError: the numbers of an example do not fill the shape.
+    """
+
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(self.shape))
+        if self.shape.count(-1) > 1 or any(n < 1 and n != -1 for n in self.shape):
+            raise ConfigError(
+                f"Reshape: shape={self.shape}; expected positive numbers and at most one -1"
+            )
+
+    def spec(self, x: Specs) -> Spec:
+        """Return the shape with its -1 worked out."""
+        check_rank("Reshape", x, 0)
+        known = math.prod(n for n in self.shape if n != -1)
+        free = -1 in self.shape
+        if x.size % known or (not free and x.size != known):
+            raise ShapeError(
+                f"Reshape: {x.shape} has {x.size} numbers, {self.shape} cannot hold them"
+            )
+        return Spec(tuple(x.size // known if n == -1 else n for n in self.shape), x.dtype)
