@@ -30,6 +30,12 @@ class ModelFileError(DataError):
     """A model or checkpoint file that cannot be read as one (exit code 3)."""
 
 
+class StorageError(PullbackError):
+    """A file or folder that cannot be written (exit code 3)."""
+
+    exit_code = 3
+
+
 class NonFiniteError(PullbackError):
     """A NaN or an infinity appeared during training (exit code 4)."""
 

@@ -1,0 +1,108 @@
+"""``pullback``: train, evaluate, predict, resume, datasets.
+
+Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from pullback._version import __version__
+from pullback.cli.options import RECIPE_OPTIONS, with_options
+
+INTERRUPTED = 130
+HELP = {
+    "main": "Train neural networks by backpropagation, in the open.",
+    "train": "Train a network on DATA: a data set's name (see 'pullback datasets') or an .npz file.",
+    "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
+    "predict": "Say what the model of RUN sees in each image.",
+    "resume": "Continue the run in folder RUN where it stopped.",
+    "datasets": "List the data sets that can be named.",
+}
+
+
+@click.group(help=HELP["main"], context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pullback")
+def cli() -> None:
+    """Hold the commands."""
+
+
+@cli.command(help=HELP["train"])
+@click.argument("data", required=False)
+@with_options(RECIPE_OPTIONS)
+@click.option("--config", "config_file", help="A TOML file with any of these options.")
+@click.option("--preset", help="A named set of options: 'reference' is the textbook program.")
+@click.option("--data-dir", help="A folder with one folder for each data set.")
+@click.option("--out", help="The run's folder (default: a new one under runs/).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def train(data: str | None, as_json: bool, **options: Any) -> None:
+    """Train."""
+    from pullback.cli.train import train_command
+
+    _exit(train_command(data, as_json, options))
+
+
+@cli.command(help=HELP["resume"])
+@click.argument("run")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def resume(run: str, as_json: bool) -> None:
+    """Resume."""
+    from pullback.cli.train import resume_command
+
+    _exit(resume_command(run, as_json))
+
+
+@cli.command(help=HELP["evaluate"])
+@click.argument("run")
+@click.option("--data", help="Another data set, or an .npz file.")
+@click.option("--data-dir", help="A folder with one folder for each data set.")
+@click.option("--metric", "metrics", multiple=True, help="A metric to measure; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def evaluate(**options: Any) -> None:
+    """Evaluate."""
+    from pullback.cli.use import evaluate_command
+
+    evaluate_command(**options)
+
+
+@cli.command(help=HELP["predict"])
+@click.argument("run")
+@click.argument("images", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an image.")
+def predict(run: str, images: tuple[str, ...], as_json: bool) -> None:
+    """Predict."""
+    from pullback.cli.use import predict_command
+
+    predict_command(run, images, as_json)
+
+
+@cli.command(help=HELP["datasets"])
+@click.option("--data-dir", help="A folder with one folder for each data set.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a data set.")
+def datasets(data_dir: str | None, as_json: bool) -> None:
+    """List the data sets."""
+    from pullback.cli.use import datasets_command
+
+    datasets_command(data_dir, as_json)
+
+
+def _exit(code: int) -> None:
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; every expected error is one line and an exit code."""
+    from pullback.core.errors import PullbackError
+
+    try:
+        cli.main(args=arguments, prog_name="pullback")
+    except PullbackError as error:
+        message = " ".join(str(error).split())
+        print(f"pullback: {message}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,79 @@
+"""The options of ``train``: one table for flags and for configuration files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True)
+class Option:
+    """One key of a recipe: its type, and what it means."""
+
+    key: str
+    type: Any
+    help: str
+    many: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The key as a flag."""
+        return "--" + self.key.replace("_", "-")
+
+
+RECIPE_OPTIONS = (
+    Option("model", str, "The network: 'mlp:128,64' has hidden layers of 128 and 64 units."),
+    Option("activation", str, "Between the layers of an mlp: relu, tanh, sigmoid, gelu, ..."),
+    Option("dropout", float, "Share of each hidden layer's outputs dropped in training."),
+    Option("init", str, "How weights start: glorot_uniform, he_normal, textbook, ..."),
+    Option("loss", str, "The loss: cross_entropy, squared_error, huber, ..."),
+    Option("label_smoothing", float, "Share of each target spread over all classes."),
+    Option("optimizer", str, "The update rule: sgd, momentum, adam, adamw, lion, ..."),
+    Option("lr", float, "Learning rate; the highest one, under a schedule."),
+    Option("schedule", str, "Of the learning rate: constant, cosine, one_cycle, on_plateau, ..."),
+    Option("clip_value", float, "Largest size of a gradient's entry."),
+    Option("clip_norm", float, "Largest norm of each parameter's gradient."),
+    Option("clip_global_norm", float, "Largest norm of the whole gradient."),
+    Option("l1", float, "Strength of the L1 penalty on weights."),
+    Option("l2", float, "Strength of the L2 penalty on weights."),
+    Option("weight_decay", float, "Decoupled weight decay."),
+    Option("ema", float, "Decay of the moving average of the weights (0: none)."),
+    Option("epochs", int, "How often to go through the training data, at most."),
+    Option("batch_size", int, "Examples a step."),
+    Option("validation", float, "Share of the training data held out and measured each epoch."),
+    Option("stratify", bool, "Hold out the same share of every class."),
+    Option("seed", int, "Decides the split, the start, the order and all noise."),
+    Option("dtype", str, "float32 or float64."),
+    Option("normalize", str, "Of the input: standard, scale or none."),
+    Option("shift", int, "Move each training image by up to so many pixels (0: not)."),
+    Option("accumulate", int, "Cut each batch into so many parts, one after another."),
+    Option("metrics", str, "A metric to measure beside the loss; may be repeated.", many=True),
+    Option("until_loss", float, "Stop once an epoch's training loss is at or below this."),
+    Option("patience", int, "Stop after so many epochs without a better validation loss."),
+    Option("max_steps", int, "Stop after so many steps."),
+    Option("max_seconds", float, "Stop after so many seconds."),
+)
+
+
+def with_options(options: Sequence[Option]) -> Callable[[Any], Any]:
+    """Return a decorator that gives a command a flag for each option."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = _flag(option)(command)
+        return command
+
+    return decorate
+
+
+def _flag(option: Option) -> Any:
+    if option.type is bool:
+        flag = f"{option.flag}/--no-{option.key.replace('_', '-')}"
+        return click.option(flag, option.key, default=None, help=option.help)
+    if option.many:
+        flag = option.flag.removesuffix("s")
+        return click.option(flag, option.key, type=option.type, multiple=True, help=option.help)
+    return click.option(option.flag, option.key, type=option.type, help=option.help)

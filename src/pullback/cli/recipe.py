@@ -1,0 +1,254 @@
+"""From options to a run: which value each option takes, and what is built from them.
+
+A flag beats the configuration file, which beats the preset, which beats the data set's recipe,
+which beats the defaults.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from pullback.cli.options import RECIPE_OPTIONS
+from pullback.core.compose import Chain
+from pullback.core.config import from_config
+from pullback.core.errors import ConfigError, PullbackError, suggestion
+from pullback.core.initializers import INITIALIZERS
+from pullback.core.map import MAPS, Map
+from pullback.data.dataset import Data
+from pullback.losses.base import LOSSES
+from pullback.maps import Dropout, Flatten, Linear, RandomShift
+from pullback.optim import OPTIMIZERS, Optimizer, chain
+from pullback.optim import transforms as update
+from pullback.optim.schedules import SCHEDULES
+from pullback.train.metrics import as_metrics
+from pullback.train.settings import Settings
+
+Recipe = dict[str, Any]
+
+DEFAULTS: Recipe = {
+    "model": "mlp:128,64",
+    "activation": "relu",
+    "dropout": 0.0,
+    "label_smoothing": 0.0,
+    "optimizer": "adam",
+    "lr": 0.002,
+    "schedule": "one_cycle",
+    "ema": 0.0,
+    "epochs": 10,
+    "batch_size": 128,
+    "validation": 0.1,
+    "stratify": False,
+    "seed": 0,
+    "dtype": "float32",
+    "normalize": "standard",
+    "shift": 0,
+    "accumulate": 1,
+    "weight_decay": 0.0,
+}
+
+RECIPES: dict[str, Recipe] = {
+    "mnist": {"shift": 1, "ema": 0.998},
+    "digits": {"epochs": 60, "batch_size": 32, "stratify": True, "shift": 1, "ema": 0.99},
+}
+"""What goes well with each data set; measured, see docs/benchmarks.md."""
+
+PRESETS: dict[str, Recipe] = {
+    "reference": {
+        "model": "mlp:128,64",
+        "activation": "relu",
+        "dropout": 0.0,
+        "init": "glorot_uniform",
+        "label_smoothing": 0.0,
+        "optimizer": "sgd",
+        "lr": 0.01,
+        "schedule": "constant",
+        "ema": 0.0,
+        "weight_decay": 0.0,
+        "epochs": 10,
+        "batch_size": 128,
+        "validation": 0.1,
+        "stratify": False,
+        "normalize": "scale",
+        "shift": 0,
+        "accumulate": 1,
+    }
+}
+"""``reference`` is the textbook's program: plain SGD on a 784-128-64-10 perceptron."""
+
+SOURCE_KEYS = ("data", "data_dir", "preset")
+SCALARS = tuple(
+    field.name for field in fields(Settings) if field.name not in ("net", "loss", "optimizer")
+)
+
+
+def read_file(path: str | None) -> Recipe:
+    """Return the options of a TOML file, checked for unknown keys and wrong types."""
+    if path is None:
+        return {}
+    try:
+        content = tomllib.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such configuration file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from None
+    known = {option.key: option for option in RECIPE_OPTIONS}
+    allowed = (*known, *SOURCE_KEYS, "settings")
+    for key, value in content.items():
+        if key not in allowed:
+            raise ConfigError(f"{path}: unknown key {key!r}.{suggestion(key, allowed)}")
+        if key in known:
+            content[key] = _typed(f"{path}: {key}", value, known[key].type, known[key].many)
+    return content
+
+
+def _typed(where: str, value: Any, kind: Any, many: bool) -> Any:
+    if isinstance(value, dict) and kind is str:  # a description in full
+        return value
+    items = value if many and isinstance(value, list) else [value]
+    for item in items:
+        accepted = (int, float) if kind is float else kind
+        if not isinstance(item, accepted) or (isinstance(item, bool) and kind is not bool):
+            raise ConfigError(
+                f"{where} = {value!r}; expected a value of type {kind.__name__}"
+            )
+    return value
+
+
+def merge(name: str, file: Recipe, flags: Recipe) -> Recipe:
+    """Return the value of every option."""
+    preset = flags.get("preset") or file.get("preset")
+    if preset is not None and preset not in PRESETS:
+        raise ConfigError(f"unknown preset {preset!r}.{suggestion(preset, PRESETS)}")
+    return {
+        **DEFAULTS,
+        **RECIPES.get(name, {}),
+        **(PRESETS[preset] if preset else {}),
+        **file,
+        **flags,
+    }
+
+
+def settings_of(name: str, data: Data, file: Recipe, flags: Recipe) -> Settings:
+    """Return the settings of a run on ``data``, from a file's options and the flags."""
+    if "settings" in file:
+        return _adjusted(file["settings"], flags)
+    recipe = merge(name, file, flags)
+    net = build_net(recipe, data)
+    loss = build_loss(recipe, data)
+    chosen = {key: recipe[key] for key in SCALARS if recipe.get(key) is not None}
+    chosen["metrics"] = as_metrics(
+        dict.fromkeys((*loss.metrics, *recipe.get("metrics", ())))
+    )
+    chosen["augment"] = RandomShift(recipe["shift"]) if recipe["shift"] else None
+    return Settings(net=net, loss=loss, optimizer=build_optimizer(recipe), **chosen)
+
+
+def _adjusted(description: Any, flags: Recipe) -> Settings:
+    """Return the settings that a run's own ``config.toml`` holds, with plain ones replaced."""
+    settings = from_config(description)
+    if not isinstance(settings, Settings):
+        raise ConfigError("[settings] does not describe a run; expected type = 'Settings'")
+    for key in flags:
+        if key not in SCALARS and key not in SOURCE_KEYS:
+            raise ConfigError(
+                f"--{key.replace('_', '-')} cannot change a configuration that has [settings]; "
+                "edit [settings] in the file instead"
+            )
+    changes = {key: value for key, value in flags.items() if key in SCALARS}
+    if "metrics" in changes:
+        changes["metrics"] = as_metrics(changes["metrics"])
+    return replace(settings, **changes)
+
+
+def build_net(recipe: Recipe, data: Data) -> Map:
+    """Return the network of ``model``: ``mlp:128,64``, or a description in full."""
+    model = recipe["model"]
+    if isinstance(model, Mapping):
+        net = from_config(dict(model))
+        if not isinstance(net, Map):
+            raise ConfigError(f"model: {model.get('type')!r} is not a map")
+        return net
+    kind, _, sizes = model.partition(":")
+    if kind != "mlp":
+        raise ConfigError(f"model {model!r}; expected 'mlp:' and the hidden widths, as mlp:128,64")
+    try:
+        hidden = [int(size) for size in sizes.split(",") if size]
+    except ValueError:
+        raise ConfigError(f"model {model!r}; the widths are whole numbers, as mlp:128,64") from None
+    init = INITIALIZERS.get(recipe["init"])() if recipe.get("init") else None
+    layers: list[Map] = [Flatten()]
+    for width in hidden:
+        layers += [Linear(width, init=init), MAPS.get(recipe["activation"])()]
+        if recipe["dropout"]:
+            layers.append(Dropout(recipe["dropout"]))
+    return Chain(*layers, Linear(_outputs(data), init=init))
+
+
+def _outputs(data: Data) -> int:
+    if data.classes is not None:
+        return len(data.classes)
+    return 1 if data.train.y.ndim == 1 else int(data.train.y.shape[1])
+
+
+def build_loss(recipe: Recipe, data: Data) -> Any:
+    """Return the loss: by name, or what suits the targets."""
+    name = recipe.get("loss") or ("CrossEntropy" if data.classes is not None else "SquaredError")
+    if isinstance(name, Mapping):
+        return from_config(dict(name))
+    smoothing = recipe["label_smoothing"]
+    cls = LOSSES.get(name)
+    if not smoothing:
+        return cls()
+    try:
+        return cls(label_smoothing=smoothing)  # type: ignore[call-arg]
+    except TypeError:
+        raise ConfigError(f"label_smoothing goes with CrossEntropy, not with {name}") from None
+
+
+def build_optimizer(recipe: Recipe) -> Optimizer:
+    """Return the update rule with its schedule, penalties, clipping and averaging around it."""
+    if isinstance(recipe["optimizer"], Mapping):
+        rule = from_config(dict(recipe["optimizer"]))
+        if not isinstance(rule, Optimizer):
+            raise ConfigError("optimizer: the description is not of an update rule")
+        return rule
+    rule = _call(OPTIMIZERS.get(recipe["optimizer"]), lr=_schedule(recipe))
+    before = [
+        (update.L1, recipe.get("l1")),
+        (update.L2, recipe.get("l2")),
+        (update.ClipValue, recipe.get("clip_value")),
+        (update.ClipNorm, recipe.get("clip_norm")),
+        (update.ClipGlobalNorm, recipe.get("clip_global_norm")),
+    ]
+    after = [
+        (update.DecoupledDecay, recipe.get("weight_decay")),
+        (update.EMA, recipe.get("ema")),
+    ]
+    steps = [
+        *(cls(value) for cls, value in before if value),
+        rule,
+        *(cls(value) for cls, value in after if value),
+    ]
+    return chain(*steps) if len(steps) > 1 else rule
+
+
+def _schedule(recipe: Recipe) -> Any:
+    if isinstance(recipe["schedule"], Mapping):
+        return from_config(dict(recipe["schedule"]))
+    name = recipe["schedule"]
+    if name == "constant":
+        return recipe["lr"]
+    return _call(SCHEDULES.get(name), recipe["lr"])
+
+
+def _call(cls: Any, *values: Any, **named: Any) -> Any:
+    try:
+        return cls(*values, **named)
+    except PullbackError:
+        raise
+    except TypeError as error:
+        raise ConfigError(f"{cls.__name__}: {error}; describe it in a --config file") from None

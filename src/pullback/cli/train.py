@@ -1,0 +1,72 @@
+"""``pullback train`` and ``pullback resume``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from pullback.cli.progress import reporter
+from pullback.cli.recipe import read_file, settings_of
+from pullback.core.errors import ConfigError
+from pullback.data import load
+from pullback.data.dataset import Data
+from pullback.train.fit import Run, data_of_source, resume, run_settings
+from pullback.train.run_folder import RunFolder
+
+INTERRUPTED = 130
+
+
+def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> int:
+    """Train on a named data set; return the exit code."""
+    began = time.monotonic()
+    file = read_file(options.pop("config_file"))
+    flags = {key: value for key, value in options.items() if value not in (None, ())}
+    out = flags.pop("out", None)
+    name = name or file.get("data")
+    if name is None:
+        raise ConfigError("name the data to train on, as in 'pullback train digits'")
+    data_dir = flags.pop("data_dir", None) or file.get("data_dir")
+    report = reporter(as_json)
+    with report:
+        data = load(name, data_dir=data_dir)
+        settings = settings_of(data.name, data, file, flags)
+        source = {"data": name} | ({"data_dir": str(Path(data_dir).resolve())} if data_dir else {})
+        run = run_settings(
+            settings,
+            data,
+            callbacks=(report,),
+            out=out or _new_folder(data.name),
+            source=source,
+        )
+    return _close(run, data, report, began)
+
+
+def resume_command(path: str, as_json: bool) -> int:
+    """Continue a run; return the exit code."""
+    began = time.monotonic()
+    folder = RunFolder(path)
+    _, source = folder.read_config()
+    data = data_of_source(folder, source)
+    report = reporter(as_json)
+    with report:
+        run = resume(path, data, callbacks=(report,))
+    return _close(run, data, report, began)
+
+
+def _close(run: Run, data: Data, report: Any, began: float) -> int:
+    figures = {}
+    if data.test is not None:
+        measured = run.model.evaluate(data.test)
+        figures = {f"test_{key}": value for key, value in measured.items()}
+    report.done(run, figures, time.monotonic() - began)
+    return INTERRUPTED if run.stopped == "interrupted" else 0
+
+
+def _new_folder(name: str) -> Path:
+    stamp = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    path, count = stamp, 1
+    while path.exists():
+        count += 1
+        path = stamp.with_name(f"{stamp.name}-{count}")
+    return path

@@ -1,0 +1,137 @@
+"""Lowering: the same network, made of faster maps with the same protocol.
+
+``lower`` replaces every map that has a kernel by a lowered one, which owns its buffers and
+reuses them step after step; whatever has none stays as it is. A lowered map's outputs and
+residuals live until its next forward pass. The reference form is the oracle of the lowered one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from pullback.core.compose import Chain
+from pullback.core.context import Context
+from pullback.core.map import Map, Params
+from pullback.core.spec import Spec, Specs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a lowered map must know beforehand.
+
+    ``x`` is the spec of its input, ``batch_size`` the most examples it will see at once, and
+    ``input_gradient`` says whether anyone wants its ``gx``.
+    """
+
+    x: Specs
+    batch_size: int
+    input_gradient: bool
+
+    def buffer(self, spec: Spec, dtype: str | None = None) -> np.ndarray:
+        """Return an array for a whole batch of ``spec``."""
+        return np.empty((self.batch_size, *spec.shape), dtype or spec.dtype)
+
+
+class Lowered(Map):
+    """Base of the lowered maps: ``source`` is the map it stands for."""
+
+    def __init__(self, source: Map, plan: Plan) -> None:
+        self.source = source
+        self.plan = plan
+
+    def spec(self, x: Specs) -> Specs:
+        """Return the source's output spec."""
+        return self.source.spec(x)
+
+    def params(self, x: Specs) -> dict[str, Any]:
+        """Return the source's parameters."""
+        return self.source.params(x)
+
+    def state(self, x: Specs) -> dict[str, Any]:
+        """Return the source's state."""
+        return self.source.state(x)
+
+    def grads(self, p: Params, res: Any, delta: Any) -> dict[str, Any]:
+        """Declare what the source declares."""
+        return self.source.grads(p, res, delta)
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Push forward as the source does."""
+        return self.source.pushforward(p, res, dp, dx)
+
+    def advance(self, state: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
+        """Advance as the source does."""
+        return self.source.advance(state, res)
+
+
+L = TypeVar("L", bound=type[Lowered])
+
+KERNELS: dict[type[Map], type[Lowered]] = {}
+"""Reference map to lowered map."""
+
+
+def lowers(source: type[Map]) -> Callable[[L], L]:
+    """Class decorator: the class is the lowered form of ``source``."""
+
+    def enrol(cls: L) -> L:
+        KERNELS[source] = cls
+        return cls
+
+    return enrol
+
+
+class WithoutInputGradient(Lowered):
+    """A map before the first parameter: its cotangent would be thrown away, so it is not made."""
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Apply the source."""
+        return self.source.forward(p, x, ctx)
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Return nothing."""
+        return None, None
+
+
+def lower(net: Map, x: Specs, batch_size: int, input_gradient: bool = False) -> Map:
+    """Return ``net`` with every map that has a kernel replaced by its lowered form.
+
+    Args:
+        net: the network in reference form.
+        x: the spec of its input.
+        batch_size: the most examples a batch will have.
+        input_gradient: whether ``pullback`` must return the cotangent of ``x``; without it, it
+            returns None for ``gx``.
+    """
+    return _lower(net, Plan(x, batch_size, input_gradient))
+
+
+def _lower(net: Map, plan: Plan) -> Map:
+    if not plan.input_gradient and not net.params(plan.x):
+        return WithoutInputGradient(net, plan)
+    if isinstance(net, Chain):
+        return _lower_chain(net, plan)
+    if net.children():
+        inputs = net.inputs(plan.x)  # type: ignore[attr-defined]
+        return net.with_children(
+            {
+                name: _lower(child, Plan(inputs[name], plan.batch_size, True))
+                for name, child in net.children().items()
+            }
+        )
+    kernel = KERNELS.get(type(net))
+    if kernel is None or not isinstance(plan.x, Spec) or not plan.x.dtype.startswith("float"):
+        return net
+    return kernel(net, plan)
+
+
+def _lower_chain(chain: Chain, plan: Plan) -> Map:
+    inputs = chain.inputs(plan.x)
+    children, wanted = {}, plan.input_gradient
+    for name, child in chain.children().items():
+        children[name] = _lower(child, Plan(inputs[name], plan.batch_size, wanted))
+        wanted = wanted or bool(child.params(inputs[name]))
+    return chain.with_children(children)

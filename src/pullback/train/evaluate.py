@@ -1,0 +1,43 @@
+"""The loss and the metrics of a network on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pullback.core.context import Context
+from pullback.core.map import Map
+from pullback.core.theta import Theta
+from pullback.data.batches import Batches
+from pullback.losses.base import Loss
+from pullback.train.metrics import Metric, Tally
+
+EVALUATION_BATCH = 1024
+"""Examples at once where no gradient is needed: large enough to keep the processor busy."""
+
+
+def evaluate(
+    net: Map,
+    loss: Loss,
+    metrics: tuple[Metric, ...],
+    theta: Theta,
+    state: Mapping[str, Any],
+    batches: Batches,
+    prefix: str = "",
+) -> dict[str, Any]:
+    """Return ``{"loss": ..., metric: ...}`` over all examples of ``batches``."""
+    ctx = Context(state=state)
+    tally: Tally | None = None
+    count = len(batches.dataset)
+    for start in range(0, count, batches.batch_size):
+        x, target, weight = batches.gather(
+            np.arange(start, min(start + batches.batch_size, count))
+        )
+        y, _ = net.forward(theta, x, ctx)
+        values, _ = loss.forward(y, target)
+        if tally is None:
+            tally = Tally(metrics, y.shape[-1] if y.ndim > 1 else 1)
+        tally.add(values, y, target, weight)
+    return tally.results(prefix) if tally else {}

@@ -1,0 +1,232 @@
+"""Train a network: ``fit`` from the start, ``resume`` from a run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pullback.core.errors import ConfigError
+from pullback.core.map import Map
+from pullback.core.spec import Spec
+from pullback.data.dataset import Data, Dataset
+from pullback.data.images import ImageFormat
+from pullback.data.normalize import fit_normalizer
+from pullback.data.split import split
+from pullback.losses.base import Loss
+from pullback.optim import Optimizer
+from pullback.train.events import Callback
+from pullback.train.history import History
+from pullback.train.loop import UNFINISHED, Loop
+from pullback.train.metrics import as_metrics
+from pullback.train.model import Model
+from pullback.train.run_folder import RunFolder
+from pullback.train.settings import Settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """What training leaves.
+
+    ``stopped`` is the reason why it ended (see ``pullback.train.loop.REASONS``), ``path`` the
+    run's folder, where it has one.
+    """
+
+    model: Model
+    history: History
+    stopped: str
+    path: Path | None = None
+
+
+def fit(
+    net: Map,
+    data: Dataset | Data,
+    *,
+    loss: Loss,
+    optimizer: Optimizer,
+    epochs: int = 10,
+    batch_size: int | None = 128,
+    validation: float | Dataset = 0.0,
+    stratify: bool = False,
+    seed: int = 0,
+    dtype: str = "float32",
+    normalize: str = "standard",
+    augment: Map | None = None,
+    accumulate: int = 1,
+    metrics: Sequence[Any] | None = None,
+    until_loss: float | None = None,
+    patience: int | None = None,
+    max_steps: int | None = None,
+    max_seconds: float | None = None,
+    callbacks: Sequence[Callback] = (),
+    out: str | Path | None = None,
+) -> Run:
+    """Train ``net`` by backpropagation and gradient descent.
+
+    Args:
+        net: the network.
+        data: raw training examples (their ``weight``, where given, weighs the loss and the
+            metrics); of a ``Data`` the training part is used.
+        loss: a value an example; the weighted mean is minimised.
+        optimizer: the update rule; ``GradientDescent`` uses all examples in every step.
+        epochs: how often to go through the training part, at most.
+        batch_size: examples a step; None for all of them.
+        validation: the share of ``data`` held out and measured after each epoch, or a data set.
+        stratify: hold out the same share of every class.
+        seed: decides the split, the start, the order and all noise.
+        dtype: ``"float32"`` or ``"float64"``.
+        normalize: ``"standard"`` (mean 0, variance 1), ``"scale"`` (to 0..1) or ``"none"``;
+            fitted on the training part only and kept in the model.
+        augment: a map without parameters that varies the raw inputs of each step.
+        accumulate: cut each batch into so many parts that go through one after another.
+        metrics: names or metrics; by default those usual with the loss.
+        until_loss: stop once the mean training loss of an epoch is at or below this.
+        patience: stop after so many epochs without a new lowest validation loss (training loss
+            without validation), and return the best parameters rather than the last.
+        max_steps: stop after so many steps.
+        max_seconds: stop after so many seconds.
+        callbacks: functions that are called with every event of ``pullback.train.events``.
+        out: a folder for the run's files; it can then be resumed.
+
+    Raises:
+        ConfigError: a value that cannot be used.
+        ShapeError: network, data and loss do not fit together.
+        NonFiniteError: a NaN or an infinity appeared; layer, direction and step are named, and
+            the last good checkpoint is kept.
+        StorageError: the run's folder cannot be written.
+    """
+    share = validation if isinstance(validation, int | float) else 0.0
+    settings = Settings(
+        net=net,
+        loss=loss,
+        optimizer=optimizer,
+        metrics=as_metrics(loss.metrics if metrics is None else metrics),
+        epochs=epochs,
+        batch_size=batch_size,
+        validation=float(share),
+        stratify=stratify,
+        seed=seed,
+        dtype=dtype,
+        normalize=normalize,
+        augment=augment,
+        accumulate=accumulate,
+        until_loss=until_loss,
+        patience=patience,
+        max_steps=max_steps,
+        max_seconds=max_seconds,
+    )
+    held = validation if isinstance(validation, Dataset) else None
+    return run_settings(settings, data, held=held, callbacks=callbacks, out=out)
+
+
+def run_settings(
+    settings: Settings,
+    data: Dataset | Data,
+    *,
+    held: Dataset | None = None,
+    callbacks: Sequence[Callback] = (),
+    out: str | Path | None = None,
+    source: dict[str, Any] | None = None,
+) -> Run:
+    """Train from settings; ``source`` says, in the run's folder, where the data came from."""
+    training = _Training(settings, data, held, tuple(callbacks))
+    folder = None
+    if out is not None:
+        folder = RunFolder(out)
+        folder.create(settings, source or {})
+    return training.run(folder)
+
+
+def resume(
+    path: str | Path,
+    data: Dataset | Data | None = None,
+    *,
+    validation: Dataset | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
+    """Continue a run from its folder, bit for bit as if it had not been stopped.
+
+    Args:
+        path: the run's folder.
+        data: the same data as at the start; not needed where the run names its data set.
+        validation: the same validation data set, where one was given to ``fit``.
+        callbacks: as for ``fit``.
+
+    Raises:
+        ConfigError: there is no run in the folder, or it needs its data.
+        ModelFileError: the checkpoint is damaged, or the data are not the same.
+    """
+    folder = RunFolder(path)
+    settings, source = folder.read_config()
+    if data is None:
+        data = data_of_source(folder, source)
+    training = _Training(settings, data, validation, tuple(callbacks))
+    if folder.checkpoint.exists():
+        training.loop.restore(folder.checkpoint)
+    return training.run(folder)
+
+
+def data_of_source(folder: RunFolder, source: dict[str, Any]) -> Data:
+    """Load the data that a run's ``config.toml`` names."""
+    from pullback.data import load
+
+    if "data" not in source:
+        raise ConfigError(
+            f"{folder.path}: the run was given its data as arrays; "
+            "use pullback.resume(path, data) with the same data"
+        )
+    return load(source["data"], data_dir=source.get("data_dir"))
+
+
+class _Training:
+    """Data, loop and what becomes of them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        data: Dataset | Data,
+        held: Dataset | None,
+        callbacks: tuple[Callback, ...],
+    ) -> None:
+        train = data.train if isinstance(data, Data) else data
+        self.image: ImageFormat | None = data.image if isinstance(data, Data) else None
+        if held is None and settings.validation > 0:
+            train, held = split(train, settings.validation, settings.seed, settings.stratify)
+        self.settings, self.train = settings, train
+        self.normalizer = fit_normalizer(settings.normalize, train, self.image)
+        self.loop = Loop(settings, train, held, self.normalizer, callbacks)
+
+    def run(self, folder: RunFolder | None) -> Run:
+        position = self.loop.position
+        if position.stopped is None or position.stopped in UNFINISHED:
+            self.loop.run(lambda: self._save(folder), lambda: self._finish(folder))
+        else:  # killed between the last checkpoint and the last file
+            self._finish(folder)
+        reason = position.stopped
+        assert reason is not None
+        return Run(self.model(), self.loop.history(), reason, folder.path if folder else None)
+
+    def model(self) -> Model:
+        theta, state = self.loop.final()
+        return Model(
+            net=self.settings.net,
+            theta=theta,
+            state=state,
+            loss=self.settings.loss,
+            input=Spec(tuple(self.train.x.shape[1:]), str(self.train.x.dtype)),
+            normalizer=self.normalizer,
+            classes=self.train.classes,
+            image=self.image,
+        )
+
+    def _save(self, folder: RunFolder | None) -> None:
+        if folder is not None:
+            self.loop.save(folder.checkpoint)
+            self.model().save(folder.model)
+            folder.write_history(self.loop.history())
+
+    def _finish(self, folder: RunFolder | None) -> None:
+        self._save(folder)
+        if folder is not None:
+            folder.write_curves(self.loop.history())

@@ -1,0 +1,119 @@
+"""A trained network with all that a prediction needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pullback.core.context import Context
+from pullback.core.errors import ShapeError
+from pullback.core.map import Map
+from pullback.core.spec import Spec
+from pullback.core.theta import Theta
+from pullback.data.batches import Batches
+from pullback.data.dataset import Dataset
+from pullback.data.images import ImageFormat
+from pullback.data.normalize import Affine
+from pullback.engine import lower
+from pullback.losses.base import Loss
+from pullback.train.evaluate import EVALUATION_BATCH, evaluate
+from pullback.train.metrics import as_metrics, classes_of
+from pullback.train.summary import Summary, summarize
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network, its parameters and state, and how raw input becomes what it was trained on.
+
+    ``input`` is the spec of one raw example; ``normalizer`` maps raw values to the network's
+    input; ``classes`` are the names of the outputs, where they are classes; ``image`` says how a
+    picture becomes an example, where examples are pictures.
+    """
+
+    net: Map
+    theta: Theta
+    state: Mapping[str, Any]
+    loss: Loss
+    input: Spec
+    normalizer: Affine
+    classes: tuple[str, ...] | None = None
+    image: ImageFormat | None = None
+
+    @property
+    def spec(self) -> Spec:
+        """The spec of what enters the network: the raw shape, in the parameters' dtype."""
+        return Spec(self.input.shape, str(self.theta.flat.dtype))
+
+    @cached_property
+    def _lowered(self) -> Map:
+        return lower(self.net, self.spec, EVALUATION_BATCH)
+
+    def outputs(self, x: Any) -> np.ndarray:
+        """Return the network's outputs ``(N, ...)`` for raw examples ``x (N, ...)``.
+
+        Raises:
+            ShapeError: the examples do not have the shape that the model was trained on.
+        """
+        x = np.asarray(x)
+        if tuple(x.shape[1:]) != self.input.shape:
+            raise ShapeError(
+                f"the model takes examples of shape {self.input.shape}, found "
+                f"{tuple(x.shape[1:])}; a single example needs a first axis of 1"
+            )
+        ctx = Context(state=self.state)
+        pieces = []
+        for start in range(0, len(x), EVALUATION_BATCH):
+            raw = x[start : start + EVALUATION_BATCH]
+            y, _ = self._lowered.forward(
+                self.theta, self.normalizer.apply(raw, self.spec.dtype), ctx
+            )
+            pieces.append(y.copy())
+        if not pieces:
+            y_spec = self.net.spec(self.spec)
+            return np.empty((0, *y_spec.shape), self.spec.dtype)
+        return np.concatenate(pieces)
+
+    def predict_proba(self, x: Any) -> np.ndarray:
+        """Return probabilities ``(N, classes)`` (for regression, the outputs themselves)."""
+        return np.asarray(self.loss.link(self.outputs(x)))
+
+    def predict(self, x: Any) -> np.ndarray:
+        """Return class numbers ``(N,)``; for regression, the outputs."""
+        y = self.outputs(x)
+        return classes_of(y) if self.classes is not None else y
+
+    def evaluate(self, dataset: Dataset, metrics: Any = None) -> dict[str, Any]:
+        """Return ``{"loss": ..., "accuracy": ...}`` on a data set.
+
+        Args:
+            dataset: raw examples and targets.
+            metrics: names or metrics; by default those usual with the loss.
+        """
+        chosen = as_metrics(self.loss.metrics if metrics is None else metrics)
+        self._check(dataset)
+        batches = Batches(
+            dataset, self.normalizer, min(EVALUATION_BATCH, len(dataset)), self.spec.dtype
+        )
+        return evaluate(self._lowered, self.loss, chosen, self.theta, self.state, batches)
+
+    def _check(self, dataset: Dataset) -> None:
+        if tuple(dataset.x.shape[1:]) != self.input.shape:
+            raise ShapeError(
+                f"the model takes examples of shape {self.input.shape}, "
+                f"{dataset.name or 'the data'} has {tuple(dataset.x.shape[1:])}"
+            )
+
+    def summary(self) -> Summary:
+        """Return a table of the maps: output shape, parameters, start, multiply-adds."""
+        return summarize(self.net, self.spec)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one file, ``*.safetensors``; see ``load_model``."""
+        from pullback.train.model_file import save_model
+
+        save_model(self, Path(path))

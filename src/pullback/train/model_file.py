@@ -1,0 +1,152 @@
+"""Model files: safetensors with a description that can name registered classes only.
+
+The tensors are ``params.<path>`` and ``state.<path>``; the header's ``pullback`` entry is JSON
+with the network, loss, input, normalisation, classes and image format. Nothing in it can run
+code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pullback.core.config import from_config, to_config
+from pullback.core.errors import ModelFileError, PullbackError
+from pullback.core.spec import Spec
+from pullback.core.theta import Layout
+from pullback.core.tree import dotted, leaves, map_leaves, unflatten
+from pullback.train.model import Model
+from pullback.train.storage import write_whole
+
+FORMAT = "pullback-model-1"
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write ``model`` to ``path``, whole or not at all.
+
+    Raises:
+        ConfigError: the network holds something that is not registered, such as a lifted map.
+        StorageError: the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    header = {
+        "format": FORMAT,
+        "net": to_config(model.net),
+        "loss": to_config(model.loss),
+        "input": {"shape": list(model.input.shape), "dtype": model.input.dtype},
+        "normalizer": to_config(model.normalizer),
+        "classes": list(model.classes) if model.classes is not None else None,
+        "image": to_config(model.image),
+    }
+    tensors = {
+        f"params.{entry.name}": model.theta.flat[entry.start : entry.stop].reshape(entry.shape)
+        for entry in model.theta.layout.entries
+        if not entry.alias
+    }
+    tensors |= {f"state.{dotted(path)}": value for path, value in leaves(model.state)}
+    write_whole(path, save(tensors, {"pullback": json.dumps(header)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the tensors and the header's entries of a safetensors file.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or not of this format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise ModelFileError(
+            f"{path}: not a readable safetensors file ({_one_line(error)}); "
+            "it may be damaged or cut short: copy it again, or train again"
+        ) from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model that ``Model.save`` wrote, or that a run folder holds.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or its tensors are not those of the network
+            that it describes.
+    """
+    path = Path(path)
+    tensors, metadata = read_tensors(path)
+    try:
+        header = json.loads(metadata["pullback"])
+        if header["format"] != FORMAT:
+            raise ModelFileError(
+                f"{path}: format {header['format']!r}, expected {FORMAT!r}; "
+                "it was written by another version"
+            )
+        net = from_config(header["net"])
+        input_spec = Spec(tuple(header["input"]["shape"]), header["input"]["dtype"])
+        parts = {name: from_config(header[name]) for name in ("loss", "normalizer", "image")}
+        classes = tuple(header["classes"]) if header["classes"] is not None else None
+    except ModelFileError:
+        raise
+    except PullbackError as error:
+        raise ModelFileError(f"{path}: its description cannot be used: {error}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{path}: not a Pullback model ({_one_line(error)} in its description); "
+            "expected a file written by save, or model.safetensors of a run"
+        ) from None
+    return _assemble(path, net, tensors, input_spec, classes, parts)
+
+
+def _assemble(
+    path: Path,
+    net: Any,
+    tensors: Mapping[str, np.ndarray],
+    input_spec: Spec,
+    classes: tuple[str, ...] | None,
+    parts: dict[str, Any],
+) -> Model:
+    params = {n.removeprefix("params."): t for n, t in tensors.items() if n.startswith("params.")}
+    dtype = str(next(iter(params.values())).dtype) if params else "float32"
+    spec = Spec(input_spec.shape, dtype)
+    try:
+        layout = Layout.of(net.params(spec))
+        declared_state = net.state(spec)
+    except PullbackError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    expected = {entry.name: entry.shape for entry in layout.entries if not entry.alias}
+    check_same(path, expected, {name: tensor.shape for name, tensor in params.items()})
+    theta = layout.view(np.empty(layout.size, dtype))
+    for entry in layout.entries:
+        if not entry.alias:
+            theta.flat[entry.start : entry.stop] = params[entry.name].reshape(-1)
+    slots = {f"state.{dotted(p)}": slot.shape for p, slot in leaves(declared_state)}
+    stored = {n: t.shape for n, t in tensors.items() if n.startswith("state.")}
+    check_same(path, slots, stored)
+    state = unflatten({p: tensors[f"state.{dotted(p)}"] for p, _ in leaves(declared_state)})
+    return Model(net, theta, map_leaves(np.array, state), parts["loss"], input_spec,
+                 parts["normalizer"], classes, parts["image"])  # fmt: skip
+
+
+def check_same(
+    path: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raise ``ModelFileError`` at the first tensor by which two architectures differ."""
+    for name in (*expected, *found):
+        want, have = expected.get(name), found.get(name)
+        if want is None or have is None or tuple(want) != tuple(have):
+            raise ModelFileError(
+                f"{path}: from another architecture: {name} is {have or 'missing'} in the file, "
+                f"{want or 'not known'} in the network; use the network that it was saved with"
+            )

@@ -1,0 +1,91 @@
+"""The folder of a run: what was asked, what was measured, what came out, where it stands."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pullback.core.config import from_config, to_config
+from pullback.core.errors import ConfigError, PullbackError
+from pullback.train.checkpoint import NAME as CHECKPOINT
+from pullback.train.history import History
+from pullback.train.settings import Settings
+from pullback.train.storage import make_folder, write_whole
+
+CONFIG = "config.toml"
+HISTORY = "history.jsonl"
+MODEL = "model.safetensors"
+CURVES = "curves.png"
+
+
+class RunFolder:
+    """The files of a run under one folder."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.checkpoint = self.path / CHECKPOINT
+        self.model = self.path / MODEL
+        self.config = self.path / CONFIG
+
+    def create(self, settings: Settings, source: dict[str, Any]) -> None:
+        """Make the folder and write ``config.toml``.
+
+        Args:
+            settings: what the run does.
+            source: the data's name and folder, or nothing where it was given as arrays.
+
+        Raises:
+            ConfigError: there is a run in the folder already.
+            StorageError: it cannot be written.
+        """
+        import tomli_w
+
+        if self.config.exists() or self.checkpoint.exists():
+            raise ConfigError(
+                f"{self.path}: there is a run here already; continue it with "
+                f"'pullback resume {self.path}', or choose another folder with --out"
+            )
+        make_folder(self.path)
+        content = {**source, "settings": _without_none(to_config(settings))}
+        write_whole(self.config, tomli_w.dumps(content).encode())
+
+    def read_config(self) -> tuple[Settings, dict[str, Any]]:
+        """Return the settings and the data's source.
+
+        Raises:
+            ConfigError: there is no run here, or its ``config.toml`` cannot be used.
+        """
+        if not self.config.is_file():
+            raise ConfigError(f"{self.path}: there is no run here ({CONFIG} is missing)")
+        try:
+            content = tomllib.loads(self.config.read_text("utf-8"))
+            settings = from_config(content.pop("settings"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+            raise ConfigError(f"{self.config}: cannot be read as a configuration: {error}") from None
+        except PullbackError as error:
+            raise ConfigError(f"{self.config}: {error}") from None
+        if not isinstance(settings, Settings):
+            raise ConfigError(f"{self.config}: [settings] does not describe a run")
+        return settings, content
+
+    def write_history(self, history: History) -> None:
+        """Write ``history.jsonl``."""
+        write_whole(self.path / HISTORY, history.lines().encode())
+
+    def write_curves(self, history: History) -> None:
+        """Write ``curves.png``, where there is an epoch to draw."""
+        if len(history):
+            picture = io.BytesIO()
+            history.plot(picture)
+            write_whole(self.path / CURVES, picture.getvalue())
+
+
+def _without_none(value: Any) -> Any:
+    """Leave out what is None, which TOML cannot write and which is the default wherever used."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return value

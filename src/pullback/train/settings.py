@@ -1,0 +1,68 @@
+"""Everything that decides a run, apart from the data: what ``config.toml`` holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pullback.core.errors import ConfigError
+from pullback.core.map import Map
+from pullback.core.registry import Registry
+from pullback.losses.base import Loss
+from pullback.optim import Optimizer
+from pullback.train.metrics import Metric
+
+SETTINGS: Registry[Any] = Registry("settings")
+DTYPES = ("float32", "float64")
+NORMALIZATIONS = ("standard", "scale", "none")
+
+
+@SETTINGS.register
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run; see ``pullback.fit`` for what each means."""
+
+    net: Map
+    loss: Loss
+    optimizer: Optimizer
+    metrics: tuple[Metric, ...]
+    epochs: int = 10
+    batch_size: int | None = 128
+    validation: float = 0.0
+    stratify: bool = False
+    seed: int = 0
+    dtype: str = "float32"
+    normalize: str = "standard"
+    augment: Map | None = None
+    accumulate: int = 1
+    until_loss: float | None = None
+    patience: int | None = None
+    max_steps: int | None = None
+    max_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "accumulate", "patience", "max_steps"):
+            self._check_count(name)
+        _check_choice("dtype", self.dtype, DTYPES)
+        _check_choice("normalize", self.normalize, NORMALIZATIONS)
+        if not 0 <= self.validation < 1:
+            raise ConfigError(
+                f"validation={self.validation!r}; expected a share from 0 up to, not with, 1"
+            )
+        if self.max_seconds is not None and self.max_seconds <= 0:
+            raise ConfigError(f"max_seconds={self.max_seconds!r}; expected a number above 0")
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed={self.seed!r}; expected a whole number from 0 to 2^63 - 1")
+
+    def _check_count(self, name: str) -> None:
+        value = getattr(self, name)
+        optional = name not in ("epochs", "accumulate")
+        if value is None and optional:
+            return
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ConfigError(f"{name}={value!r}; expected a whole number of at least 1")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name}={value!r}; expected one of {', '.join(choices)}")

@@ -1,0 +1,106 @@
+"""One training step, as the textbook tells it: forward, error, backward, update, iterate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pullback.core.context import Context
+from pullback.core.map import Map
+from pullback.core.theta import Theta
+from pullback.losses.base import Loss
+from pullback.optim import Optimizer
+from pullback.train.diagnose import explain_nonfinite
+from pullback.train.gradient import Pass, forward_error_backward
+
+
+@dataclass
+class Learner:
+    """All that changes while a network learns.
+
+    ``theta`` and ``gradient`` are views of one vector each, ``slots`` is what the optimiser
+    keeps, ``state`` what the maps keep, and ``step`` the count of accepted updates.
+    """
+
+    theta: Theta
+    gradient: Theta
+    slots: dict[str, np.ndarray]
+    state: Mapping[str, Any]
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """The function that a run iterates: one batch in, the learner one update further.
+
+    ``net`` may be the reference form or a lowered one; ``reference`` is the former, which
+    explains a step that went wrong. With ``pieces`` above 1 the batch goes through in so many
+    parts whose gradients add up to that of the whole.
+    """
+
+    net: Map
+    reference: Map
+    loss: Loss
+    optimizer: Optimizer
+    seed: int
+    pieces: int = 1
+
+    def __call__(
+        self, learner: Learner, x: np.ndarray, target: np.ndarray, weight: np.ndarray | None
+    ) -> list[tuple[slice, Pass]]:
+        """Take one step; return each part of the batch with what its pass left.
+
+        Raises:
+            NonFiniteError: the loss or the gradient is not finite; nothing has been updated.
+        """
+        passes, state = [], learner.state
+        total = float(len(x)) if weight is None else float(weight.sum())
+        for part in parts(len(x), self.pieces):
+            # 1 forward, 2 error, 3 backward
+            ctx = Context(True, self.seed, learner.step, part.start, "", state)
+            found = forward_error_backward(
+                self.net,
+                self.loss,
+                learner.theta,
+                x[part],
+                target[part],
+                learner.gradient,
+                ctx,
+                weight=None if weight is None else weight[part],
+                total=total,
+                accumulate=bool(passes),
+            )
+            if not _finite(found.values):
+                self._explain(learner, x[part], target[part], ctx)
+            state = self.net.advance(state, found.residual) if state else state
+            passes.append((part, found))
+        if not _finite(learner.gradient.flat):
+            self._explain(learner, x, target, ctx)
+        # 4 update
+        self.optimizer.update(
+            learner.gradient.flat, learner.slots, learner.theta.flat, learner.step
+        )
+        # 5 iterate
+        learner.state = state
+        learner.step += 1
+        return passes
+
+    def _explain(self, learner: Learner, x: Any, target: Any, ctx: Context) -> None:
+        explain_nonfinite(self.reference, self.loss, learner.theta, x, target, ctx)
+
+
+def parts(count: int, pieces: int) -> list[slice]:
+    """Return ``pieces`` (or fewer) slices of equal size, the last perhaps smaller."""
+    size = math.ceil(count / pieces)
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _finite(values: np.ndarray) -> bool:
+    # One pass without a temporary; only a sum of squares too large for the dtype needs a second.
+    if math.isfinite(np.dot(values, values)):
+        return True
+    return bool(np.isfinite(values).all())

@@ -1,0 +1,87 @@
+"""A network as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pullback.core.map import Map
+from pullback.core.spec import Spec, Specs
+from pullback.core.theta import Layout
+from pullback.core.tree import leaves
+
+HEADINGS = ("name", "map", "output", "parameters", "multiply-adds", "start of W")
+TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The rows of a summary; printed, a table."""
+
+    rows: tuple[tuple[str, ...], ...]
+    parameters: int
+    multiply_adds: int
+
+    def __str__(self) -> str:
+        total = (TOTAL, "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", "")
+        table = [HEADINGS, *self.rows, total]
+        widths = [max(len(row[i]) for row in table) for i in range(len(HEADINGS))]
+        lines = [_line(row, widths) for row in table]
+        rule = "-" * len(lines[0])
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]]).rstrip()
+
+    __repr__ = __str__
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    numeric = (3, 4)
+    cells = [
+        cell.rjust(width) if i in numeric else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells)
+
+
+def summarize(net: Map, x: Spec) -> Summary:
+    """Return the summary of ``net`` for an input of spec ``x`` (one example).
+
+    Parameters that several places share are counted once, in the total too.
+    """
+    layout = Layout.of(net.params(x))
+    rows: list[tuple[str, ...]] = []
+    _add_rows(net, x, "", layout, rows)
+    return Summary(tuple(rows), layout.size, net.multiply_adds(x))
+
+
+def _add_rows(net: Map, x: Specs, path: str, layout: Layout, rows: list[Any]) -> None:
+    children = net.children()
+    if children:
+        inputs = net.inputs(x)  # type: ignore[attr-defined]
+        for name, child in children.items():
+            _add_rows(child, inputs[name], f"{path}.{name}" if path else name, layout, rows)
+        return
+    own = {".".join(p) for p, _ in leaves(net.params(x))}
+    entries = [entry for entry in layout.entries if _belongs(entry.name, path, own)]
+    count = sum(entry.stop - entry.start for entry in entries if not entry.alias)
+    starts = [repr(entry.init).removesuffix("()") for entry in entries if len(entry.shape) > 1]
+    rows.append(
+        (
+            path or "-",
+            type(net).__name__,
+            _shape(net.spec(x)),
+            f"{count:,}",
+            f"{net.multiply_adds(x):,}",
+            ", ".join(starts),
+        )
+    )
+
+
+def _belongs(name: str, path: str, own: set[str]) -> bool:
+    prefix = f"{path}." if path else ""
+    return name.startswith(prefix) and name.removeprefix(prefix) in own
+
+
+def _shape(y: Specs) -> str:
+    if isinstance(y, tuple):
+        return ", ".join(_shape(part) for part in y)
+    return "(" + ", ".join(str(n) for n in ("N", *y.shape)) + ")"
