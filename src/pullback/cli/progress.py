@@ -118,9 +118,7 @@ class LineReporter(Reporter):
             self.write(TEXT["stopped"].format(reason=REASONS[run.stopped]))
         if "test_accuracy" in figures:
             self.write(
-                TEXT["result"].format(
-                    accuracy=figures["test_accuracy"], loss=figures["test_loss"]
-                )
+                TEXT["result"].format(accuracy=figures["test_accuracy"], loss=figures["test_loss"])
             )
         else:
             for name, value in figures.items():

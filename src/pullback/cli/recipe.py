@@ -112,9 +112,7 @@ def _typed(where: str, value: Any, kind: Any, many: bool) -> Any:
     for item in items:
         accepted = (int, float) if kind is float else kind
         if not isinstance(item, accepted) or (isinstance(item, bool) and kind is not bool):
-            raise ConfigError(
-                f"{where} = {value!r}; expected a value of type {kind.__name__}"
-            )
+            raise ConfigError(f"{where} = {value!r}; expected a value of type {kind.__name__}")
     return value
 
 
@@ -140,9 +138,7 @@ def settings_of(name: str, data: Data, file: Recipe, flags: Recipe) -> Settings:
     net = build_net(recipe, data)
     loss = build_loss(recipe, data)
     chosen = {key: recipe[key] for key in SCALARS if recipe.get(key) is not None}
-    chosen["metrics"] = as_metrics(
-        dict.fromkeys((*loss.metrics, *recipe.get("metrics", ())))
-    )
+    chosen["metrics"] = as_metrics(dict.fromkeys((*loss.metrics, *recipe.get("metrics", ()))))
     chosen["augment"] = RandomShift(recipe["shift"]) if recipe["shift"] else None
     return Settings(net=net, loss=loss, optimizer=build_optimizer(recipe), **chosen)
 

@@ -81,7 +81,5 @@ def load_checkpoint(
         )
     shapes = {dotted(p): np.shape(value) or (1,) for p, value in leaves(template)}
     check_same(path, shapes, {name: tensor.shape for name, tensor in tensors.items()})
-    found = {
-        p: tensors[dotted(p)].reshape(np.shape(value)) for p, value in leaves(template)
-    }
+    found = {p: tensors[dotted(p)].reshape(np.shape(value)) for p, value in leaves(template)}
     return unflatten(found), position

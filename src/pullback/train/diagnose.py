@@ -94,9 +94,7 @@ def _place(net: Map, loss: Loss, theta: Theta, x: Any, target: Any, ctx: Context
     values, slope = loss.forward(y, target)
     if not _finite(values):
         return f"in the loss ({type(loss).__name__}), forward"
-    _, delta = watched.pullback(
-        theta, res, loss.pullback(slope, mean_weights(y.shape[0], None, y))
-    )
+    _, delta = watched.pullback(theta, res, loss.pullback(slope, mean_weights(y.shape[0], None, y)))
     if found:
         return found[0]
     gradient = Theta(theta.layout, np.zeros_like(theta.flat))

@@ -32,9 +32,7 @@ def evaluate(
     tally: Tally | None = None
     count = len(batches.dataset)
     for start in range(0, count, batches.batch_size):
-        x, target, weight = batches.gather(
-            np.arange(start, min(start + batches.batch_size, count))
-        )
+        x, target, weight = batches.gather(np.arange(start, min(start + batches.batch_size, count)))
         y, _ = net.forward(theta, x, ctx)
         values, _ = loss.forward(y, target)
         if tally is None:

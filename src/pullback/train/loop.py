@@ -117,7 +117,7 @@ class Loop:
             if not entry.alias
         )
         gradient = Theta(theta.layout, np.zeros_like(theta.flat))
-        return Learner(theta, gradient, self.optimizer.init(theta.flat, segments), state)
+        return Learner(theta, gradient, self.optimizer.start(theta.flat, segments), state)
 
     def _make_validation(self) -> None:
         if self.held is None:

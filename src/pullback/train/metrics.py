@@ -136,7 +136,12 @@ class R2(Metric):
         t = target.reshape(len(y), -1).astype(np.float64)
         error = t - y.reshape(len(y), -1)
         w = np.ones((len(y), 1)) if weight is None else np.asarray(weight, np.float64)[:, None]
-        sums += [(w * np.ones_like(t)).sum(), (w * t).sum(), (w * t * t).sum(), (w * error**2).sum()]
+        sums += [
+            (w * np.ones_like(t)).sum(),
+            (w * t).sum(),
+            (w * t * t).sum(),
+            (w * error**2).sum(),
+        ]
 
     def result(self, sums: np.ndarray) -> float:
         """Return R2; NaN where the targets do not vary."""

@@ -63,7 +63,9 @@ class RunFolder:
             content = tomllib.loads(self.config.read_text("utf-8"))
             settings = from_config(content.pop("settings"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
-            raise ConfigError(f"{self.config}: cannot be read as a configuration: {error}") from None
+            raise ConfigError(
+                f"{self.config}: cannot be read as a configuration: {error}"
+            ) from None
         except PullbackError as error:
             raise ConfigError(f"{self.config}: {error}") from None
         if not isinstance(settings, Settings):

@@ -1,0 +1,209 @@
+"""Adam and its relatives, and Lion."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pullback.optim.base import (
+    OPTIMIZERS,
+    At,
+    Rule,
+    Segments,
+    Slots,
+    as_array,
+    check,
+    decayed_slices,
+)
+
+
+class Moments(Rule):
+    """Base of the rules that average the gradient (``m``) and its square (``v``)."""
+
+    beta1: float
+    beta2: float
+    eps: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "beta1", self.beta1, 0.0, 1.0)
+        check(self, "beta2", self.beta2, 0.0, 1.0)
+        check(self, "eps", self.eps, 0.0, None)
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return both moments, and scratch."""
+        return {
+            "m": np.zeros_like(theta),
+            "v": np.zeros_like(theta),
+            "_a": np.empty_like(theta),
+        }
+
+    def _advance(self, u: np.ndarray, slots: Slots, scale: float) -> None:
+        """Advance both moments; leave ``sqrt(v) / scale + eps`` in the scratch."""
+        m, v, a = slots["m"], slots["v"], slots["_a"]
+        np.multiply(u, u, out=a)
+        np.multiply(a, 1 - self.beta2, out=a)
+        np.multiply(v, self.beta2, out=v)
+        np.add(v, a, out=v)
+        np.multiply(u, 1 - self.beta1, out=a)
+        np.multiply(m, self.beta1, out=m)
+        np.add(m, a, out=m)
+        np.sqrt(v, out=a)
+        np.divide(a, scale, out=a)
+        np.add(a, self.eps, out=a)
+
+
+def _adam(rule: Moments, u: np.ndarray, slots: Slots, at: At) -> None:
+    t = at.step + 1
+    rule._advance(u, slots, math.sqrt(1 - rule.beta2**t))
+    np.divide(slots["m"], slots["_a"], out=u)
+    np.multiply(u, at.lr / (1 - rule.beta1**t), out=u)
+
+
+@OPTIMIZERS.register
+@dataclass(frozen=True)
+class Adam(Moments):
+    r""":math:`m \leftarrow \beta_1 m + (1-\beta_1) g`, :math:`v \leftarrow \beta_2 v + (1-\beta_2) g^2`.
+
+    :math:`\theta \leftarrow \theta - \eta \hat m / (\sqrt{\hat v} + \epsilon)` with
+    :math:`\hat m = m / (1 - \beta_1^t)` and :math:`\hat v = v / (1 - \beta_2^t)`. Kingma and Ba
+    (2015), algorithm 1.
+    """
+
+    lr: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Advance the moments, and divide one by the root of the other."""
+        _adam(self, u, slots, at)
+
+
+class Decayed(Moments):
+    """Base of the Adam rules with decoupled weight decay."""
+
+    weight_decay: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "weight_decay", self.weight_decay, 0.0, None)
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return both moments, scratch, and where decay applies."""
+        decayed = as_array(decayed_slices(segments))
+        return {**super().init(theta, segments), "_decayed": decayed}
+
+
+def add_decay(u: np.ndarray, slots: Slots, theta: np.ndarray, strength: float) -> None:
+    """``u <- u + strength theta`` where decay applies; the scratch ``_a`` is used."""
+    if strength == 0:
+        return
+    for start, stop in slots["_decayed"]:
+        a = slots["_a"][start:stop]
+        np.multiply(theta[start:stop], strength, out=a)
+        np.add(u[start:stop], a, out=u[start:stop])
+
+
+@OPTIMIZERS.register
+@dataclass(frozen=True)
+class AdamW(Decayed):
+    r"""Adam, and :math:`\theta \leftarrow \theta - \eta \lambda \theta` beside it.
+
+    Biases and the parameters of normalisation are not decayed. Loshchilov and Hutter,
+    "Decoupled weight decay regularization" (2019), algorithm 2.
+    """
+
+    lr: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Take Adam's step, and the decay."""
+        _adam(self, u, slots, at)
+        add_decay(u, slots, theta, at.lr * self.weight_decay)
+
+
+@OPTIMIZERS.register
+@dataclass(frozen=True)
+class NAdam(Moments):
+    r"""Adam with Nesterov's look ahead.
+
+    :math:`\mu_t = \beta_1 (1 - \frac12 0.96^{\psi t})` with ``psi = momentum_decay``,
+    :math:`\theta \leftarrow \theta - \eta [\mu_{t+1} m / (1 - \prod_{i \le t+1} \mu_i)
+    + (1-\mu_t) g / (1 - \prod_{i \le t} \mu_i)] / (\sqrt{\hat v} + \epsilon)`. Dozat (2016).
+    """
+
+    lr: float = 0.002
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    momentum_decay: float = 0.004
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return both moments, scratch, and the product of the momenta so far."""
+        return {**super().init(theta, segments), "product": np.ones(1)}
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Advance the moments; combine the gradient with the moment of the next step."""
+        t = at.step + 1
+        now, following = self._momentum(t), self._momentum(t + 1)
+        slots["product"] *= now
+        product = float(slots["product"][0])
+        self._advance(u, slots, math.sqrt(1 - self.beta2**t))
+        np.multiply(u, at.lr * (1 - now) / (1 - product), out=u)
+        np.divide(u, slots["_a"], out=u)
+        np.divide(slots["m"], slots["_a"], out=slots["_a"])
+        np.multiply(slots["_a"], at.lr * following / (1 - product * following), out=slots["_a"])
+        np.add(u, slots["_a"], out=u)
+
+    def _momentum(self, t: int) -> float:
+        return float(self.beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay)))
+
+
+@OPTIMIZERS.register
+@dataclass(frozen=True)
+class Lion(Rule):
+    r""":math:`\theta \leftarrow \theta - \eta [\mathrm{sign}(\beta_1 m + (1-\beta_1) g)
+    + \lambda\theta]`, then :math:`m \leftarrow \beta_2 m + (1-\beta_2) g`.
+
+    Biases and the parameters of normalisation are not decayed. Chen and others, "Symbolic
+    discovery of optimization algorithms" (2023), algorithm 2.
+    """
+
+    lr: float = 0.0001
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "beta1", self.beta1, 0.0, 1.0)
+        check(self, "beta2", self.beta2, 0.0, 1.0)
+        check(self, "weight_decay", self.weight_decay, 0.0, None)
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return the moment, scratch, and where decay applies."""
+        return {
+            "m": np.zeros_like(theta),
+            "_a": np.empty_like(theta),
+            "_decayed": as_array(decayed_slices(segments)),
+        }
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Take the sign of one average, and advance the other."""
+        m, a = slots["m"], slots["_a"]
+        # With d = g - m, the step follows m + (1 - beta1) d and the new moment is
+        # m + (1 - beta2) d, so that one scratch vector is enough.
+        np.subtract(u, m, out=u)
+        np.multiply(u, 1 - self.beta1, out=a)
+        np.add(a, m, out=a)
+        np.multiply(u, 1 - self.beta2, out=u)
+        np.add(m, u, out=m)
+        np.sign(a, out=u)
+        np.multiply(u, at.lr, out=u)
+        add_decay(u, slots, theta, at.lr * self.weight_decay)

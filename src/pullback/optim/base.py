@@ -1,0 +1,248 @@
+r"""What all update rules share.
+
+An update works on flat vectors. The direction ``u`` starts as a copy of the gradient, which
+itself is left as it is for those who want to look at it; each transform changes ``u`` in place;
+then :math:`\theta \leftarrow \theta - u`. What a transform keeps from step to step are named
+arrays, its slots; those whose name begins with ``_`` are scratch and not worth saving.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pullback.core.errors import ConfigError
+from pullback.core.registry import Registry
+from pullback.optim.schedules import ConstantLR, Schedule
+
+Slots = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One parameter's place in the vector, and whether weight decay applies to it."""
+
+    name: str
+    start: int
+    stop: int
+    decay: bool
+
+
+Segments = tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class At:
+    """The moment of an update: the count of updates before it, and the learning rate."""
+
+    step: int
+    lr: float
+
+
+class Transform:
+    """Base of everything that changes an update; subclasses are frozen dataclasses."""
+
+    full_batch: ClassVar[bool] = False
+    """True for a rule that means the gradient of all examples."""
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return the slots for parameters ``theta`` laid out in ``segments``."""
+        del theta, segments
+        return {}
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Change the direction ``u`` in place."""
+
+    def after(self, slots: Slots, theta: np.ndarray) -> None:
+        """Look at the parameters after the update."""
+
+    def averaged(self, slots: Slots) -> np.ndarray | None:
+        """Return the averaged parameters, where the transform keeps any."""
+        del slots
+        return None
+
+    def schedule(self) -> Schedule | None:
+        """Return the learning rate's schedule, where the transform has one."""
+        return None
+
+    def bind(self, total_steps: int, steps_per_epoch: int) -> Any:
+        """Return the same transform with lengths that depend on the run filled in."""
+        del total_steps, steps_per_epoch
+        return self
+
+
+class Optimizer(Transform):
+    """Base of what can make a whole update: the rules, and chains that contain one."""
+
+    def start(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return all slots for training ``theta``: the rule's, the schedule's, and scratch."""
+        slots = self.init(theta, segments)
+        slots["_u"] = np.empty_like(theta)
+        slots |= {f"lr.{name}": value for name, value in self._lr().init().items()}
+        return slots
+
+    def _lr(self) -> Schedule:
+        schedule = self.schedule()
+        if schedule is None:
+            raise ConfigError(f"{type(self).__name__} has no learning rate; add a rule such as SGD")
+        return schedule
+
+    def lr_at(self, step: int, slots: Slots) -> float:
+        """Return the learning rate of the update after ``step`` others."""
+        return self._lr().value(step, _part(slots, "lr"))
+
+    def update(self, gradient: np.ndarray, slots: Slots, theta: np.ndarray, step: int) -> float:
+        """Update ``theta`` in place from ``gradient``, which is not changed.
+
+        Args:
+            gradient: of the loss, of ``theta``'s shape.
+            slots: what ``start`` returned.
+            theta: the parameters.
+            step: how many updates came before.
+
+        Returns:
+            The learning rate used.
+        """
+        at = At(step, self.lr_at(step, slots))
+        u = slots["_u"]
+        np.copyto(u, gradient)
+        self.apply(u, slots, theta, at)
+        np.subtract(theta, u, out=theta)
+        self.after(slots, theta)
+        return at.lr
+
+    def observe(self, slots: Slots, monitored: float) -> None:
+        """Tell the schedule the monitored loss of a finished epoch."""
+        self._lr().observe(_part(slots, "lr"), monitored)
+
+
+OPTIMIZERS: Registry[Optimizer] = Registry("optimiser")
+TRANSFORMS: Registry[Transform] = Registry("transform")
+
+
+def _part(slots: Slots, name: str) -> Slots:
+    """Return the slots under ``name.``, the same arrays."""
+    prefix = f"{name}."
+    return {k.removeprefix(prefix): v for k, v in slots.items() if k.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class Rule(Optimizer):
+    """Base of the rules with a learning rate: ``lr`` is a number or a schedule."""
+
+    lr: float | Schedule = 0.01
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.lr, Schedule):
+            check(self, "lr", self.lr, 0.0, None)
+
+    def schedule(self) -> Schedule:
+        """Return the learning rate as a schedule."""
+        return self.lr if isinstance(self.lr, Schedule) else ConstantLR(float(self.lr))
+
+    def bind(self, total_steps: int, steps_per_epoch: int) -> Any:
+        """Return the rule with its schedule's lengths filled in."""
+        if not isinstance(self.lr, Schedule):
+            return self
+        return replace(self, lr=self.lr.bind(total_steps, steps_per_epoch))
+
+
+@OPTIMIZERS.register
+@dataclass(frozen=True)
+class Chained(Optimizer):
+    """Transforms one after another, exactly one of which is a rule; see ``chain``."""
+
+    transforms: tuple[Transform, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "transforms", tuple(self.transforms))
+        rules = [t for t in self.transforms if isinstance(t, Optimizer)]
+        if len(rules) != 1:
+            names = ", ".join(type(t).__name__ for t in self.transforms) or "nothing"
+            raise ConfigError(f"chain needs exactly one rule such as SGD or Adam, found {names}")
+
+    @property
+    def full_batch(self) -> bool:  # type: ignore[override]
+        """Whether the rule means all examples."""
+        return any(t.full_batch for t in self.transforms)
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return every transform's slots, under its position."""
+        found: Slots = {}
+        for i, transform in enumerate(self.transforms):
+            for name, value in transform.init(theta, segments).items():
+                scratch = "_" if name.startswith("_") else ""
+                found[f"{scratch}{i}.{name}"] = value
+        return found
+
+    def _each(self, slots: Slots) -> list[tuple[Transform, Slots]]:
+        parts: list[Slots] = [{} for _ in self.transforms]
+        for name, value in slots.items():
+            position, dot, own = name.removeprefix("_").partition(".")
+            if dot and position.isdigit():
+                parts[int(position)][own] = value
+        return list(zip(self.transforms, parts, strict=True))
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Apply the transforms in order."""
+        for transform, own in self._each(slots):
+            transform.apply(u, own, theta, at)
+
+    def after(self, slots: Slots, theta: np.ndarray) -> None:
+        """Let every transform look."""
+        for transform, own in self._each(slots):
+            transform.after(own, theta)
+
+    def averaged(self, slots: Slots) -> np.ndarray | None:
+        """Return the average that one of the transforms keeps."""
+        found = [transform.averaged(own) for transform, own in self._each(slots)]
+        return next((average for average in found if average is not None), None)
+
+    def schedule(self) -> Schedule | None:
+        """Return the rule's schedule."""
+        return next(s for s in (t.schedule() for t in self.transforms) if s is not None)
+
+    def bind(self, total_steps: int, steps_per_epoch: int) -> Chained:
+        """Bind every transform."""
+        return Chained(tuple(t.bind(total_steps, steps_per_epoch) for t in self.transforms))
+
+
+def chain(*transforms: Transform) -> Chained:
+    """Compose transforms, applied in order: ``chain(ClipGlobalNorm(1.0), Adam(), EMA(0.999))``.
+
+    Raises:
+        ConfigError: not exactly one of them is a rule with a learning rate.
+    """
+    return Chained(transforms)
+
+
+def check(owner: Any, name: str, value: Any, low: float, high: float | None) -> None:
+    """Raise ``ConfigError`` unless ``value`` is a number in ``[low, high)``."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not value >= low or (high is not None and value >= high):
+        span = (
+            f"from {low:g} up to, not with, {high:g}"
+            if high is not None
+            else f"of at least {low:g}"
+        )
+        raise ConfigError(f"{type(owner).__name__}: {name}={value!r}; expected a number {span}")
+
+
+def decayed_slices(segments: Segments) -> tuple[slice, ...]:
+    """Return the slices of theta that decay applies to, neighbours merged."""
+    merged: list[slice] = []
+    for segment in segments:
+        if not segment.decay:
+            continue
+        if merged and merged[-1].stop == segment.start:
+            merged[-1] = slice(merged[-1].start, segment.stop)
+        else:
+            merged.append(slice(segment.start, segment.stop))
+    return tuple(merged)
+
+
+def as_array(slices: tuple[slice, ...]) -> np.ndarray:
+    """Return slices as rows of (start, stop), to be kept among the slots."""
+    return np.array([(s.start, s.stop) for s in slices], dtype=np.int64).reshape(-1, 2)

@@ -1,0 +1,93 @@
+"""Gradient descent, with and without momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pullback.optim.base import OPTIMIZERS, At, Rule, Segments, Slots, check
+
+
+class Descent(Rule):
+    r"""Base: ``u = lr g``."""
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Multiply by the learning rate."""
+        np.multiply(u, at.lr, out=u)
+
+
+@OPTIMIZERS.register
+@dataclass(frozen=True)
+class SGD(Descent):
+    r"""Stochastic gradient descent: :math:`\theta \leftarrow \theta - \eta g`.
+
+    ``g`` is the gradient of a batch. Robbins and Monro (1951).
+    """
+
+
+@OPTIMIZERS.register
+@dataclass(frozen=True)
+class GradientDescent(Descent):
+    r"""Gradient descent: as ``SGD``, with ``g`` the gradient of all examples. Cauchy (1847)."""
+
+    full_batch: ClassVar[bool] = True
+
+
+class Velocity(Rule):
+    """Base of the rules that keep a velocity ``v``."""
+
+    momentum: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "momentum", self.momentum, 0.0, 1.0)
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return the velocity, at rest."""
+        return {"v": np.zeros_like(theta)}
+
+    def _advance(self, u: np.ndarray, v: np.ndarray) -> None:
+        np.multiply(v, self.momentum, out=v)
+        np.add(v, u, out=v)
+
+
+@OPTIMIZERS.register
+@dataclass(frozen=True)
+class Momentum(Velocity):
+    r""":math:`v \leftarrow \mu v + g`, :math:`\theta \leftarrow \theta - \eta v`.
+
+    Polyak (1964), with the learning rate outside the velocity.
+    """
+
+    momentum: float = 0.9
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Advance the velocity and follow it."""
+        self._advance(u, slots["v"])
+        np.multiply(slots["v"], at.lr, out=u)
+
+
+@OPTIMIZERS.register
+@dataclass(frozen=True)
+class Nesterov(Velocity):
+    r""":math:`v \leftarrow \mu v + g`, :math:`\theta \leftarrow \theta - \eta (g + \mu v)`.
+
+    Nesterov (1983), in the form of Sutskever and others (2013) rewritten at the point where the
+    gradient is taken.
+    """
+
+    momentum: float = 0.9
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return the velocity and scratch."""
+        return {**super().init(theta, segments), "_s": np.empty_like(theta)}
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Advance the velocity and look ahead along it."""
+        v, s = slots["v"], slots["_s"]
+        self._advance(u, v)
+        np.multiply(v, self.momentum, out=s)
+        np.add(u, s, out=u)
+        np.multiply(u, at.lr, out=u)

@@ -1,0 +1,171 @@
+"""What is done to a gradient before the rule, to the step after it, or beside both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pullback.optim.base import (
+    TRANSFORMS,
+    At,
+    Segments,
+    Slots,
+    Transform,
+    as_array,
+    check,
+    decayed_slices,
+)
+
+
+@TRANSFORMS.register
+@dataclass(frozen=True)
+class ClipValue(Transform):
+    """Every entry of the gradient into ``[-limit, limit]``."""
+
+    limit: float
+
+    def __post_init__(self) -> None:
+        check(self, "limit", self.limit, 0.0, None)
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Clip."""
+        np.clip(u, -self.limit, self.limit, out=u)
+
+
+@TRANSFORMS.register
+@dataclass(frozen=True)
+class ClipNorm(Transform):
+    """Each parameter's gradient, where its norm is above ``limit``, scaled down to it."""
+
+    limit: float
+
+    def __post_init__(self) -> None:
+        check(self, "limit", self.limit, 0.0, None)
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return where each parameter lies."""
+        return {"_segments": as_array(tuple(slice(s.start, s.stop) for s in segments))}
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Clip parameter by parameter."""
+        for start, stop in slots["_segments"]:
+            _to_norm(u[start:stop], self.limit)
+
+
+@TRANSFORMS.register
+@dataclass(frozen=True)
+class ClipGlobalNorm(Transform):
+    """The whole gradient, where its norm is above ``limit``, scaled down to it.
+
+    Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks" (2013).
+    """
+
+    limit: float
+
+    def __post_init__(self) -> None:
+        check(self, "limit", self.limit, 0.0, None)
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Clip the vector."""
+        _to_norm(u, self.limit)
+
+
+def _to_norm(u: np.ndarray, limit: float) -> None:
+    norm = math.sqrt(float(np.dot(u, u)))
+    if norm > limit:
+        np.multiply(u, limit / norm, out=u)
+
+
+@dataclass(frozen=True)
+class Penalty(Transform):
+    """Base of what pulls the decayed parameters (not biases, not normalisation) towards 0."""
+
+    strength: float
+
+    def __post_init__(self) -> None:
+        check(self, "strength", self.strength, 0.0, None)
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return where decay applies, and scratch."""
+        return {"_decayed": as_array(decayed_slices(segments)), "_a": np.empty_like(theta)}
+
+    def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
+        """Write what is added to the direction."""
+        raise NotImplementedError
+
+    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+        """Add the pull where decay applies."""
+        for start, stop in slots["_decayed"]:
+            a = slots["_a"][start:stop]
+            self.pull(theta[start:stop], at, a)
+            np.add(u[start:stop], a, out=u[start:stop])
+
+
+@TRANSFORMS.register
+@dataclass(frozen=True)
+class L1(Penalty):
+    r"""Before a rule: the gradient of :math:`\lambda \sum |\theta|`, ``lambda sign(theta)``."""
+
+    def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
+        """Write ``lambda sign(theta)``."""
+        np.sign(theta, out=out)
+        np.multiply(out, self.strength, out=out)
+
+
+@TRANSFORMS.register
+@dataclass(frozen=True)
+class L2(Penalty):
+    r"""Before a rule: the gradient of :math:`\frac\lambda2 \sum \theta^2`, ``lambda theta``."""
+
+    def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
+        """Write ``lambda theta``."""
+        np.multiply(theta, self.strength, out=out)
+
+
+@TRANSFORMS.register
+@dataclass(frozen=True)
+class DecoupledDecay(Penalty):
+    r"""After a rule: :math:`\theta \leftarrow \theta - \eta \lambda \theta` beside its step.
+
+    Loshchilov and Hutter, "Decoupled weight decay regularization" (2019).
+    """
+
+    def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
+        """Write ``lr lambda theta``."""
+        np.multiply(theta, at.lr * self.strength, out=out)
+
+
+@TRANSFORMS.register
+@dataclass(frozen=True)
+class EMA(Transform):
+    r"""An exponential moving average of the parameters, which is what gets evaluated.
+
+    :math:`a_t = d_t a_{t-1} + (1 - d_t) \theta_t` with
+    :math:`d_t = \min(\mathrm{decay}, (1 + t) / (10 + t))`, so that the start is soon forgotten.
+    Polyak and Juditsky (1992).
+    """
+
+    decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        check(self, "decay", self.decay, 0.0, 1.0)
+
+    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+        """Return the average, the count of updates, and scratch."""
+        return {"average": theta.copy(), "count": np.zeros(1), "_a": np.empty_like(theta)}
+
+    def after(self, slots: Slots, theta: np.ndarray) -> None:
+        """Move the average towards the parameters."""
+        slots["count"] += 1
+        t = float(slots["count"][0])
+        decay = min(self.decay, (1 + t) / (10 + t))
+        average, a = slots["average"], slots["_a"]
+        np.subtract(theta, average, out=a)
+        np.multiply(a, 1 - decay, out=a)
+        np.add(average, a, out=average)
+
+    def averaged(self, slots: Slots) -> np.ndarray | None:
+        """Return the average."""
+        return slots["average"]
