@@ -12,7 +12,6 @@ from pullback.core.map import MAPS, Map, Params
 from pullback.core.spec import Specs
 from pullback.core.tree import leaves, unflatten
 
-
 M = TypeVar("M")
 
 

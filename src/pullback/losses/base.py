@@ -8,7 +8,7 @@ pullback :math:`g_{y,n} = g_n s_n` and the pushforward
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pullback.core.arrays import namespace
 from pullback.core.errors import ShapeError

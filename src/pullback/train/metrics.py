@@ -162,7 +162,7 @@ class Confusion(Metric):
     def add(self, sums: np.ndarray, y: np.ndarray, target: np.ndarray, weight: Any) -> None:
         """Count a batch."""
         classes = round(len(sums) ** 0.5)
-        cell = _true_classes(target) * classes + classes_of(y)
+        cell = _true_classes(target).astype(np.int64) * classes + classes_of(y)
         sums += np.bincount(cell, weights=weight, minlength=len(sums))
 
     def matrix(self, sums: np.ndarray) -> np.ndarray:

@@ -1,0 +1,58 @@
+"""Batches: rows of a data set gathered, normalised, into buffers that are reused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pullback.core.errors import ConfigError
+from pullback.data.dataset import Dataset
+from pullback.data.normalize import Affine
+
+
+def check_batch_size(batch_size: int, examples: int) -> None:
+    """Raise ``ConfigError`` where a batch would not fit into the data."""
+    if batch_size > examples:
+        raise ConfigError(
+            f"batch_size={batch_size} is larger than the {examples} training examples; "
+            f"choose at most {examples}"
+        )
+
+
+class Batches:
+    """Gathers rows of ``dataset``; what is returned lives until the next call.
+
+    Args:
+        dataset: the raw examples.
+        normalizer: raw values to network input.
+        batch_size: the most rows a batch will have.
+        dtype: of the network's input, and of targets that are not class numbers.
+    """
+
+    def __init__(self, dataset: Dataset, normalizer: Affine, batch_size: int, dtype: str) -> None:
+        self.dataset, self.normalizer, self.batch_size = dataset, normalizer, batch_size
+        self.dtype = dtype
+        self._raw = np.empty((batch_size, *dataset.x.shape[1:]), dataset.x.dtype)
+        self._x = np.empty(self._raw.shape, dtype)
+        self._raw_y = np.empty((batch_size, *dataset.y.shape[1:]), dataset.y.dtype)
+        whole = dataset.classes is not None
+        self._y = self._raw_y if whole else np.empty(self._raw_y.shape, dtype)
+        self._weight = None if dataset.weight is None else np.empty(batch_size, dtype)
+
+    def gather(
+        self, index: np.ndarray, vary: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return ``(x, y, weight)`` of the rows ``index``; ``vary`` changes the raw inputs."""
+        count = len(index)
+        # "clip" spares take a buffer of its own; the positions are known to be good
+        raw = np.take(self.dataset.x, index, axis=0, out=self._raw[:count], mode="clip")
+        x = self.normalizer.apply(raw if vary is None else vary(raw), self.dtype, self._x[:count])
+        y = np.take(self.dataset.y, index, axis=0, out=self._raw_y[:count], mode="clip")
+        if self._y is not self._raw_y:
+            np.copyto(self._y[:count], y, casting="unsafe")
+            y = self._y[:count]
+        if self._weight is None or self.dataset.weight is None:
+            return x, y, None
+        np.copyto(self._weight[:count], self.dataset.weight[index], casting="unsafe")
+        return x, y, self._weight[:count]

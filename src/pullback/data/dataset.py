@@ -1,0 +1,138 @@
+"""Examples and their targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pullback.core.errors import DataError
+from pullback.data.images import ImageFormat
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Examples ``x (N, ...)`` with targets ``y (N, ...)`` and, optionally, weights ``(N,)``.
+
+    With ``classes`` (the names), ``y`` holds class numbers. ``dataset[10:20]`` is a view,
+    ``dataset[index]`` with an array of positions a copy.
+
+    Raises:
+        DataError: lengths that differ, class numbers out of range, numbers that are not finite,
+            weights below 0; the first bad row is named.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None = None
+    classes: tuple[str, ...] | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("x", "y", "weight"):
+            value = getattr(self, field)
+            if value is not None:
+                object.__setattr__(self, field, np.asarray(value))
+        self._check_lengths()
+        self._check_finite("x", self.x)
+        self._check_finite("y", self.y)
+        self._check_classes()
+        if self.weight is not None:
+            self._check_weight(self.weight)
+
+    def _fail(self, what: str) -> None:
+        raise DataError(f"{self.name or 'data'}: {what}")
+
+    def _check_lengths(self) -> None:
+        if self.x.ndim < 1 or self.y.ndim < 1:
+            self._fail("expected arrays with the examples on the first axis, found a single number")
+        for field, value in (("x", self.x), ("y", self.y)):
+            if value.dtype.kind not in "buif":
+                self._fail(f"{field} holds {value.dtype} values; expected numbers")
+        if len(self.x) != len(self.y):
+            self._fail(
+                f"{len(self.x)} examples but {len(self.y)} targets; each example needs its own"
+            )
+        if self.weight is not None and self.weight.shape != (len(self.x),):
+            self._fail(f"weights of shape {self.weight.shape} for {len(self.x)} examples")
+
+    def _check_finite(self, field: str, values: np.ndarray) -> None:
+        if values.dtype.kind != "f" or np.isfinite(values).all():
+            return
+        rows = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        first = int(np.flatnonzero(rows)[0])
+        self._fail(
+            f"{field} is NaN or infinite in {int(rows.sum())} of {len(values)} rows, first in row "
+            f"{first}; remove or replace those values"
+        )
+
+    def _check_classes(self) -> None:
+        if self.classes is None or self.y.size == 0:
+            return
+        if self.y.dtype.kind not in "ui" or self.y.ndim != 1:
+            self._fail(f"targets of {self.y.dtype} {self.y.shape}; expected class numbers (N,)")
+        bad = (self.y < 0) | (self.y >= len(self.classes))
+        if bad.any():
+            first = int(np.flatnonzero(bad)[0])
+            self._fail(
+                f"label {self.y[first]} in row {first}; expected 0..{len(self.classes) - 1}; "
+                "correct the labels, or name all the classes"
+            )
+
+    def _check_weight(self, weight: np.ndarray) -> None:
+        self._check_finite("weight", weight)
+        if (weight < 0).any() or (len(weight) and not weight.sum() > 0):
+            self._fail("weights below 0, or all 0; expected numbers of at least 0")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows: Any) -> Dataset:
+        if isinstance(rows, int | np.integer):
+            rows = slice(rows, rows + 1 or None)
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], weight=weight)
+
+    def __repr__(self) -> str:
+        kind = f", {len(self.classes)} classes" if self.classes is not None else ""
+        return f"Dataset({self.name or 'data'}: x {self.x.shape} {self.x.dtype}, y {self.y.shape}{kind})"
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set with its parts: ``train``, and ``test`` where there is one.
+
+    ``image`` says how a picture becomes an example, where examples are pictures; ``attribution``
+    names the source and licence.
+    """
+
+    train: Dataset
+    test: Dataset | None = None
+    name: str = ""
+    image: ImageFormat | None = None
+    attribution: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The names of the classes, where targets are classes."""
+        return self.train.classes
+
+
+def from_arrays(
+    x: Any, y: Any, *, weight: Any = None, classes: Any = None, name: str = ""
+) -> Dataset:
+    """Return a data set of arrays (or what NumPy can make arrays of).
+
+    Whole-number targets without ``classes`` are taken as class numbers 0..max where they are
+    one for each example; targets with a fraction are for regression.
+
+    Raises:
+        DataError: see ``Dataset``.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if classes is None and y.ndim == 1 and y.dtype.kind in "ui" and y.size:
+        if y.min() < 0:
+            raise DataError(f"{name or 'data'}: label {y.min()}; class numbers begin at 0")
+        classes = tuple(str(i) for i in range(int(y.max()) + 1))
+    return Dataset(x, y, weight, tuple(classes) if classes is not None else None, name)

@@ -1,0 +1,85 @@
+"""The IDX format of MNIST: a header that says type and shape, then the numbers.
+
+Two zero bytes, a type code, the count of axes, each axis as a big-endian 32-bit number, and the
+values in row-major order. Nothing is allocated on the word of the header alone.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from pullback.core.errors import DataError
+
+TYPES = {
+    0x08: np.dtype("u1"),
+    0x09: np.dtype("i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+GZIP_MAGIC = b"\x1f\x8b"
+LARGEST = 1 << 31
+"""Bytes of a decompressed file that are read at most."""
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Return the array of an IDX file, gzip-compressed or not.
+
+    Raises:
+        DataError: missing, cut short, damaged, or not IDX; the message names file and byte.
+    """
+    path = Path(path)
+    content = _content(path)
+    if len(content) < 4:
+        _fail(path, len(content), "a header of at least 4 bytes", "the end of the file")
+    zero, code, axes = struct.unpack(">HBB", content[:4])
+    if zero != 0 or code not in TYPES or not 1 <= axes <= 8:
+        found = content[:4].hex(" ")
+        _fail(path, 0, "an IDX magic number such as 00 00 08 03", found)
+    start = 4 + 4 * axes
+    if len(content) < start:
+        _fail(path, len(content), f"{axes} axis lengths", "the end of the file")
+    shape = struct.unpack(f">{axes}I", content[4:start])
+    dtype = TYPES[code]
+    expected = math.prod(shape) * dtype.itemsize
+    if len(content) - start != expected:
+        _fail(path, start, f"{expected:,} bytes for the shape {shape}", f"{len(content) - start:,}")
+    array = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == GZIP_MAGIC
+            file.seek(0)
+            if not packed:
+                content = file.read(LARGEST + 1)
+            else:
+                with gzip.open(file) as unpacked:
+                    content = unpacked.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file; check --data-dir") from None
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DataError(
+            f"{path}: damaged gzip data ({error}); download or copy the file again"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if len(content) > LARGEST:
+        raise DataError(f"{path}: larger than {LARGEST:,} bytes; it is not one of these files")
+    return content
+
+
+def _fail(path: Path, byte: int, expected: str, found: str) -> NoReturn:
+    raise DataError(
+        f"{path}: byte {byte}: expected {expected}, found {found}; download or copy the file again"
+    )

@@ -1,0 +1,150 @@
+"""Data sets by name, and from files."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pullback.core.errors import ConfigError, DataError, suggestion
+from pullback.data import digits, mnist
+from pullback.data.dataset import Data, Dataset, from_arrays
+
+VARIABLE = "PULLBACK_DATA_DIR"
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A data set that can be named: what it is, and where it is at hand (None: nowhere yet)."""
+
+    name: str
+    description: str
+    path: Path | None
+
+
+def cache_folder() -> Path:
+    """Return the folder that downloads go to."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("pullback")
+
+
+def _mnist_folder(data_dir: str | Path | None) -> Path | None:
+    """Return where MNIST is at hand; a folder that was named is always it."""
+    named = data_dir or os.environ.get(VARIABLE)
+    if named:
+        return Path(named) / "mnist"
+    cached = cache_folder() / "mnist"
+    return cached if mnist.find(cached) else None
+
+
+def _load_mnist(data_dir: str | Path | None) -> Data:
+    folder = _mnist_folder(data_dir)
+    if folder is None:
+        folder = cache_folder() / "mnist"
+        mnist.fetch(folder)
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: there is no such folder; --data-dir and {VARIABLE} name a folder with one "
+            "folder for each data set"
+        )
+    return mnist.read(folder)
+
+
+def _bundled(data_dir: str | Path | None) -> Path:
+    del data_dir
+    return Path(__file__).parent / "bundled"
+
+
+@dataclass(frozen=True)
+class _Source:
+    description: str
+    load: Callable[[str | Path | None], Data]
+    find: Callable[[str | Path | None], Path | None]
+
+
+SOURCES = {
+    "digits": _Source(
+        "1,797 handwritten digits, 8 x 8, 10 classes (UCI; CC BY 4.0), bundled",
+        lambda data_dir: digits.read(),
+        _bundled,
+    ),
+    "mnist": _Source(
+        "70,000 handwritten digits, 28 x 28, 10 classes (CC BY-SA 3.0), 11 MB",
+        _load_mnist,
+        lambda data_dir: (
+            folder if (folder := _mnist_folder(data_dir)) and mnist.find(folder) else None
+        ),
+    ),
+}
+
+
+def available(data_dir: str | Path | None = None) -> list[DatasetInfo]:
+    """Return the data sets that ``load`` knows by name."""
+    return [
+        DatasetInfo(name, source.description, source.find(data_dir))
+        for name, source in SOURCES.items()
+    ]
+
+
+def load(name: str, data_dir: str | Path | None = None) -> Data:
+    """Return the data set ``name``, or the contents of an ``.npz`` file.
+
+    Args:
+        name: see ``available``, or a path that ends in ``.npz``.
+        data_dir: a folder with one folder for each data set; by default what
+            ``PULLBACK_DATA_DIR`` says, else the cache, into which MNIST is downloaded.
+
+    Raises:
+        ConfigError: an unknown name.
+        DataError: files that are missing, damaged or do not fit together.
+    """
+    if str(name).endswith(".npz"):
+        return load_npz(name)
+    if name not in SOURCES:
+        raise ConfigError(
+            f"unknown data set {name!r}.{suggestion(name, SOURCES)} A file's name ends in .npz."
+        )
+    return SOURCES[name].load(data_dir)
+
+
+def load_npz(path: str | Path) -> Data:
+    """Return the data of an ``.npz`` file with ``x, y`` or ``x_train, y_train, x_test, y_test``.
+
+    Whole-number ``y`` are class numbers; an array ``classes`` names them.
+
+    Raises:
+        DataError: missing, damaged, or without these arrays.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, AttributeError) as error:
+        raise DataError(f"{path}: not a readable .npz file of numbers ({error})") from None
+    names = ("x", "y") if "x" in arrays else ("x_train", "y_train")
+    if any(name not in arrays for name in names):
+        raise DataError(
+            f"{path}: holds {', '.join(arrays) or 'nothing'}; "
+            "expected x and y, or x_train, y_train, x_test and y_test"
+        )
+    given = tuple(map(str, arrays["classes"])) if "classes" in arrays else None
+    if given is None and "y_test" in arrays:
+        given = _classes(np.concatenate([arrays[names[1]], arrays["y_test"]]))
+    train = from_arrays(arrays[names[0]], arrays[names[1]], classes=given, name=str(path))
+    test = None
+    if "x_test" in arrays and "y_test" in arrays:
+        test = Dataset(arrays["x_test"], arrays["y_test"], None, train.classes, f"{path} (test)")
+    return Data(train, test, path.stem)
+
+
+def _classes(y: np.ndarray) -> tuple[str, ...] | None:
+    if y.ndim != 1 or y.dtype.kind not in "ui" or not y.size:
+        return None
+    return tuple(str(i) for i in range(int(y.max()) + 1))

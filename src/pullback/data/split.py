@@ -1,0 +1,71 @@
+"""Which examples go where: splits by seed, and the order of an epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pullback.core.errors import ConfigError
+from pullback.core.random import generator
+from pullback.data.dataset import Dataset
+
+
+def order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of ``count`` examples in an epoch: a function of (seed, epoch) alone."""
+    return generator(seed, "data", "order", step=epoch).permutation(count)
+
+
+def split(
+    dataset: Dataset, fraction: float, seed: int, stratify: bool = False
+) -> tuple[Dataset, Dataset]:
+    """Return ``(rest, held)`` with the share ``fraction`` of the examples held out at random.
+
+    Both keep the order of ``dataset``. With ``stratify`` every class gives the same share, to
+    the nearest example (largest remainders first).
+
+    Raises:
+        ConfigError: a share that leaves one of the parts empty, or no classes to stratify by.
+    """
+    count = len(dataset)
+    held_count = round(fraction * count)
+    if not 0 < held_count < count:
+        raise ConfigError(
+            f"a share of {fraction!r} of {count} examples leaves a part empty; "
+            "expected a number between 0 and 1 that leaves examples on both sides"
+        )
+    rng = generator(seed, "data", "split")
+    chosen = np.zeros(count, dtype=bool)
+    if stratify:
+        chosen[_stratified(dataset, fraction, held_count, rng)] = True
+    else:
+        chosen[rng.permutation(count)[:held_count]] = True
+    return dataset[np.flatnonzero(~chosen)], dataset[np.flatnonzero(chosen)]
+
+
+def _stratified(
+    dataset: Dataset, fraction: float, total: int, rng: np.random.Generator
+) -> np.ndarray:
+    if dataset.classes is None:
+        raise ConfigError("stratify needs class targets; leave it out for regression")
+    labels, members = np.unique(dataset.y, return_counts=True)
+    ideal = members * fraction
+    taken = np.floor(ideal).astype(np.int64)
+    by_remainder = np.argsort(taken - ideal, kind="stable")
+    taken[by_remainder[: max(0, total - int(taken.sum()))]] += 1
+    picked = []
+    for label, n in zip(labels, taken, strict=True):
+        rows = np.flatnonzero(dataset.y == label)
+        picked.append(rng.permutation(rows)[:n])
+    return np.concatenate(picked)
+
+
+def train_validation_test(
+    dataset: Dataset, validation: float, test: float, seed: int, stratify: bool = False
+) -> tuple[Dataset, Dataset, Dataset]:
+    """Return three parts; both shares are of the whole.
+
+    Raises:
+        ConfigError: see ``split``.
+    """
+    rest, test_part = split(dataset, test, seed, stratify)
+    train, validation_part = split(rest, validation * len(dataset) / len(rest), seed, stratify)
+    return train, validation_part, test_part
