@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ class Context:
     def child(self, name: str) -> Context:
         """Return the context of the child ``name``: its path and its state."""
         path = f"{self.path}.{name}" if self.path else name
-        return replace(self, path=path, state=self.state.get(name, {}))
+        state = self.state.get(name, {})
+        return Context(self.train, self.seed, self.step, self.first, path, state)
 
     def uniform(self, shape: tuple[int, ...], purpose: str) -> np.ndarray:
         """Return float64 numbers in [0, 1) of ``shape`` (examples first) for this step and path."""

@@ -8,6 +8,7 @@ squared norms of those without forming them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,27 +34,24 @@ class Contraction:
     __slots__ = ("equation", "names", "operands", "output", "terms")
 
     def __init__(self, equation: str, **operands: Any) -> None:
-        left, _, self.output = equation.partition("->")
-        self.terms = tuple(left.split(","))
+        self.terms, self.output = _parsed(equation)
         self.equation = equation
         self.names = tuple(operands)
         self.operands = tuple(operands.values())
-        self._validate()
+        if not self._fits():
+            shapes = ", ".join(f"{name}{tuple(array.shape)}" for name, array in operands.items())
+            raise ShapeError(
+                f"the contraction {equation!r} does not fit {shapes}: every term needs one "
+                f"letter an axis and the example {EXAMPLE!r}, the result must not have it"
+            )
 
-    def _validate(self) -> None:
-        fits = len(self.terms) == len(self.operands) and all(
+    def _fits(self) -> bool:
+        if len(self.terms) != len(self.operands) or EXAMPLE in self.output:
+            return False
+        return all(
             len(term) == operand.ndim and EXAMPLE in term
             for term, operand in zip(self.terms, self.operands, strict=True)
         )
-        if not fits or EXAMPLE in self.output:
-            shapes = ", ".join(
-                f"{name}{tuple(operand.shape)}"
-                for name, operand in zip(self.names, self.operands, strict=True)
-            )
-            raise ShapeError(
-                f"the contraction {self.equation!r} does not fit {shapes}: every term needs one "
-                f"letter an axis and the example {EXAMPLE!r}, the result must not have it"
-            )
 
     def sum(self, out: Any = None) -> Any:
         """Return the gradient summed over the examples, of the parameter's shape.
@@ -107,6 +105,12 @@ class Contraction:
 
 
 C = Contraction
+
+
+@lru_cache(maxsize=1024)
+def _parsed(equation: str) -> tuple[tuple[str, ...], str]:
+    left, _, output = equation.partition("->")
+    return tuple(left.split(",")), output
 
 
 def _einsum(equation: str, operands: tuple[Any, ...], out: Any) -> Any:

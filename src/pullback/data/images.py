@@ -66,7 +66,8 @@ class ImageFormat:
         placed = self._placed(_resized(crop, self.box))
         step = self.canvas // self.size
         blocks = placed.reshape(self.size, step, self.size, step).mean(axis=(1, 3))
-        return (blocks * self.peak).astype(np.float32)
+        example: np.ndarray = (blocks * self.peak).astype(np.float32)
+        return example
 
     def _is_example(self, image: np.ndarray) -> bool:
         return self.size == self.canvas and not _border(image).any()

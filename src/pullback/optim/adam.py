@@ -65,8 +65,10 @@ def _adam(rule: Moments, u: np.ndarray, slots: Slots, at: At) -> None:
 @OPTIMIZERS.register
 @dataclass(frozen=True)
 class Adam(Moments):
-    r""":math:`m \leftarrow \beta_1 m + (1-\beta_1) g`, :math:`v \leftarrow \beta_2 v + (1-\beta_2) g^2`.
+    r"""Averages of the gradient and of its square, one over the root of the other.
 
+    :math:`m \leftarrow \beta_1 m + (1-\beta_1) g`,
+    :math:`v \leftarrow \beta_2 v + (1-\beta_2) g^2`,
     :math:`\theta \leftarrow \theta - \eta \hat m / (\sqrt{\hat v} + \epsilon)` with
     :math:`\hat m = m / (1 - \beta_1^t)` and :math:`\hat v = v / (1 - \beta_2^t)`. Kingma and Ba
     (2015), algorithm 1.

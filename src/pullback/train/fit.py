@@ -130,7 +130,7 @@ def run_settings(
     source: dict[str, Any] | None = None,
 ) -> Run:
     """Train from settings; ``source`` says, in the run's folder, where the data came from."""
-    training = _Training(settings, data, held, tuple(callbacks))
+    training = Training(settings, data, held, tuple(callbacks))
     folder = None
     if out is not None:
         folder = RunFolder(out)
@@ -161,7 +161,7 @@ def resume(
     settings, source = folder.read_config()
     if data is None:
         data = data_of_source(folder, source)
-    training = _Training(settings, data, validation, tuple(callbacks))
+    training = Training(settings, data, validation, tuple(callbacks))
     if folder.checkpoint.exists():
         training.loop.restore(folder.checkpoint)
     return training.run(folder)
@@ -179,7 +179,7 @@ def data_of_source(folder: RunFolder, source: dict[str, Any]) -> Data:
     return load(source["data"], data_dir=source.get("data_dir"))
 
 
-class _Training:
+class Training:
     """Data, loop and what becomes of them."""
 
     def __init__(

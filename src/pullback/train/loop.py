@@ -20,7 +20,7 @@ from pullback.data.batches import Batches, check_batch_size
 from pullback.data.dataset import Dataset
 from pullback.data.normalize import Affine
 from pullback.data.split import order
-from pullback.engine import lower
+from pullback.engine import lower, lower_loss
 from pullback.optim import Segment
 from pullback.train.checkpoint import Position, load_checkpoint, save_checkpoint
 from pullback.train.evaluate import EVALUATION_BATCH, evaluate
@@ -105,9 +105,13 @@ class Loop:
         piece = parts(self.batch_size, settings.accumulate)[0].stop
         lowered = lower(settings.net, self.spec, piece)
         return Step(
-            lowered, settings.net, settings.loss, self.optimizer, settings.seed,
-            settings.accumulate,
-        )  # fmt: skip
+            net=lowered,
+            loss=lower_loss(settings.loss),
+            reference=settings.net,
+            optimizer=self.optimizer,
+            seed=settings.seed,
+            pieces=settings.accumulate,
+        )
 
     def _start(self) -> Learner:
         theta, state = init(self.settings.net, self.spec, self.settings.seed, self.settings.dtype)
@@ -292,18 +296,18 @@ class Loop:
             return "interrupted"
         if settings.max_steps is not None and self.learner.step >= settings.max_steps:
             return "max_steps"
-        if settings.max_seconds is not None:
-            if time.monotonic() - self._clock >= settings.max_seconds:
-                return "max_seconds"
+        used = time.monotonic() - self._clock
+        if settings.max_seconds is not None and used >= settings.max_seconds:
+            return "max_seconds"
         return None
 
     def _reason_after_epoch(self) -> str | None:
         settings, position = self.settings, self.position
         if settings.until_loss is not None and position.records[-1]["loss"] <= settings.until_loss:
             return "until_loss"
-        if settings.patience is not None and position.best_epoch is not None:
-            if position.epoch - position.best_epoch >= settings.patience:
-                return "patience"
+        waited = position.epoch - (position.best_epoch or 0)
+        if settings.patience is not None and waited >= settings.patience:
+            return "patience"
         return "epochs" if position.epoch >= settings.epochs else None
 
     def _emit_progress(self, rate: float) -> None:

@@ -49,8 +49,8 @@ def _true_classes(target: np.ndarray) -> np.ndarray:
     if target.ndim == 2 and target.shape[1] > 1:
         rows: np.ndarray = target.argmax(axis=1)
         return rows
-    flat = target.reshape(-1)
-    return flat if np.issubdtype(flat.dtype, np.integer) else (flat > 0.5).astype(np.int64)
+    flat = target if target.ndim == 1 else target.reshape(-1)
+    return flat if flat.dtype.kind in "ui" else (flat > 0.5).astype(np.int64)
 
 
 class Mean(Metric):
@@ -68,7 +68,7 @@ class Mean(Metric):
         """Add the examples' figures."""
         values = self.each(y, target)
         if weight is None:
-            sums[0] += values.sum()
+            sums[0] += np.add.reduce(values)
             sums[1] += len(values)
         else:
             sums[0] += float((values * weight).sum())
@@ -168,7 +168,8 @@ class Confusion(Metric):
     def matrix(self, sums: np.ndarray) -> np.ndarray:
         """Return the square matrix."""
         classes = round(len(sums) ** 0.5)
-        return sums.reshape(classes, classes)
+        square: np.ndarray = sums.reshape(classes, classes)
+        return square
 
     def result(self, sums: np.ndarray) -> Any:
         """Return the matrix as rows."""
@@ -259,7 +260,8 @@ class Tally:
         """Add a batch: its losses ``(N,)``, outputs, targets and weights."""
         total = len(values) if weight is None else float(weight.sum())
         mass = values if weight is None else values * weight
-        self.sums[0] += (float(mass.sum(dtype=np.float64)), total)
+        self.sums[0][0] += np.add.reduce(mass, dtype=np.float64)
+        self.sums[0][1] += total
         for metric, sums in zip(self.metrics, self.sums[1:], strict=True):
             metric.add(sums, y, target, weight)
 

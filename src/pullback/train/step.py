@@ -57,7 +57,8 @@ class Step:
         Raises:
             NonFiniteError: the loss or the gradient is not finite; nothing has been updated.
         """
-        passes, state = [], learner.state
+        passes: list[tuple[slice, Pass]] = []
+        state = learner.state
         total = float(len(x)) if weight is None else float(weight.sum())
         for part in parts(len(x), self.pieces):
             # 1 forward, 2 error, 3 backward

@@ -1,0 +1,59 @@
+"""Losses on NumPy: the cases that training spends its time on, in fewer passes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pullback.losses.base import Loss
+from pullback.losses.classification import CrossEntropy
+
+
+class LoweredCrossEntropy(Loss):
+    r"""``CrossEntropy`` on class numbers, without class weights.
+
+    With ``z`` the outputs less their largest and :math:`s = \sum_k e^{z_k}`, the value is
+    :math:`\log s - (1 - \epsilon) z_t - \frac{\epsilon}{K} \sum_k z_k`, and the slope
+    :math:`e^z / s` less the target's share. Other targets go to the source.
+    """
+
+    def __init__(self, source: CrossEntropy) -> None:
+        self.source = source
+
+    def forward(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the values in nats and their slopes."""
+        if not _class_numbers(y, target):
+            return self.source.forward(y, target)
+        smoothing = self.source.label_smoothing
+        rows = np.arange(len(y))
+        z = y - np.maximum.reduce(y, axis=1, keepdims=True)
+        values = z[rows, target]
+        if smoothing:
+            values *= 1 - smoothing
+            values += np.add.reduce(z, axis=1) * (smoothing / y.shape[1])
+        slope = np.exp(z, out=z)
+        total = np.add.reduce(slope, axis=1, keepdims=True)
+        slope /= total
+        if smoothing:
+            slope -= smoothing / y.shape[1]
+        slope[rows, target] -= 1 - smoothing
+        return np.log(total[:, 0]) - values, slope
+
+    def link(self, y: np.ndarray) -> np.ndarray:
+        """Return the probabilities."""
+        probabilities: np.ndarray = self.source.link(y)
+        return probabilities
+
+
+def _class_numbers(y: np.ndarray, target: np.ndarray) -> bool:
+    """Whether targets are class numbers in range; what is not, the source explains."""
+    if y.ndim != 2 or target.shape != (len(y),) or target.dtype.kind not in "ui" or not len(y):
+        return False
+    # As unsigned numbers, those below 0 are too large as well: one pass for both bounds.
+    return bool(target.view(f"u{target.itemsize}").max() < y.shape[1])
+
+
+def lower_loss(loss: Loss) -> Loss:
+    """Return the lowered form of ``loss``, or ``loss`` where there is none."""
+    if type(loss) is CrossEntropy and loss.class_weights is None:
+        return LoweredCrossEntropy(loss)
+    return loss
