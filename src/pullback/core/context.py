@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pullback.core import random
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True)
-class Context:
+
+class Context(NamedTuple):
     """The circumstances of one forward pass.
 
     ``train``: dropout drops, batch normalisation uses the batch. ``seed``, ``step`` and the
@@ -26,12 +27,12 @@ class Context:
     step: int = 0
     first: int = 0
     path: str = ""
-    state: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Any] = NOTHING
 
     def child(self, name: str) -> Context:
         """Return the context of the child ``name``: its path and its state."""
         path = f"{self.path}.{name}" if self.path else name
-        state = self.state.get(name, {})
+        state = self.state.get(name, NOTHING)
         return Context(self.train, self.seed, self.step, self.first, path, state)
 
     def uniform(self, shape: tuple[int, ...], purpose: str) -> np.ndarray:

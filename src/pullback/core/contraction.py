@@ -34,24 +34,16 @@ class Contraction:
     __slots__ = ("equation", "names", "operands", "output", "terms")
 
     def __init__(self, equation: str, **operands: Any) -> None:
-        self.terms, self.output = _parsed(equation)
+        self.terms, self.output, axes = _parsed(equation)
         self.equation = equation
         self.names = tuple(operands)
         self.operands = tuple(operands.values())
-        if not self._fits():
+        if axes != tuple([operand.ndim for operand in self.operands]):
             shapes = ", ".join(f"{name}{tuple(array.shape)}" for name, array in operands.items())
             raise ShapeError(
                 f"the contraction {equation!r} does not fit {shapes}: every term needs one "
                 f"letter an axis and the example {EXAMPLE!r}, the result must not have it"
             )
-
-    def _fits(self) -> bool:
-        if len(self.terms) != len(self.operands) or EXAMPLE in self.output:
-            return False
-        return all(
-            len(term) == operand.ndim and EXAMPLE in term
-            for term, operand in zip(self.terms, self.operands, strict=True)
-        )
 
     def sum(self, out: Any = None) -> Any:
         """Return the gradient summed over the examples, of the parameter's shape.
@@ -108,9 +100,13 @@ C = Contraction
 
 
 @lru_cache(maxsize=1024)
-def _parsed(equation: str) -> tuple[tuple[str, ...], str]:
+def _parsed(equation: str) -> tuple[tuple[str, ...], str, tuple[int, ...]]:
+    """Return the terms, the output, and the axes each operand must have (-1: none will do)."""
     left, _, output = equation.partition("->")
-    return tuple(left.split(",")), output
+    terms = tuple(left.split(","))
+    good = EXAMPLE not in output
+    axes = tuple(len(term) if good and EXAMPLE in term else -1 for term in terms)
+    return terms, output, axes
 
 
 def _einsum(equation: str, operands: tuple[Any, ...], out: Any) -> Any:

@@ -11,6 +11,7 @@ from pullback.core.map import Map, Params
 from pullback.engine.lower import Lowered, Plan, lowers
 from pullback.maps.elementwise import ReLU, Sigmoid, Tanh
 from pullback.maps.linear import Linear
+from pullback.maps.shape import Flatten, Reshape
 
 
 @lowers(Linear)
@@ -35,6 +36,25 @@ class LoweredLinear(Lowered):
         if self._gx is None:
             return None, gy
         return np.matmul(gy, p["W"].T, out=self._gx[: gy.shape[0]]), gy
+
+
+@lowers(Flatten)
+@lowers(Reshape)
+class LoweredRearrangement(Lowered):
+    """``Flatten`` and ``Reshape`` with the shapes worked out beforehand."""
+
+    def __init__(self, source: Map, plan: Plan) -> None:
+        super().__init__(source, plan)
+        self._inside = plan.x.shape
+        self._outside = source.spec(plan.x).shape
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Return ``x`` in the output's shape."""
+        return x.reshape((x.shape[0], *self._outside)), self._inside
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Return ``gy`` in the input's shape."""
+        return gy.reshape((gy.shape[0], *self._inside)), None
 
 
 class LoweredElementwise(Lowered):

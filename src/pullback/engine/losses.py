@@ -25,13 +25,15 @@ class LoweredCrossEntropy(Loss):
             return self.source.forward(y, target)
         smoothing = self.source.label_smoothing
         rows = np.arange(len(y))
-        z = y - np.maximum.reduce(y, axis=1, keepdims=True)
+        # On short rows, looking up the largest and adding up by a product is several times as
+        # fast as NumPy's reductions along them.
+        z = y - y[rows, y.argmax(axis=1)][:, None]
         values = z[rows, target]
         if smoothing:
             values *= 1 - smoothing
-            values += np.add.reduce(z, axis=1) * (smoothing / y.shape[1])
+            values += z.sum(axis=1) * (smoothing / y.shape[1])
         slope = np.exp(z, out=z)
-        total = np.add.reduce(slope, axis=1, keepdims=True)
+        total = slope @ np.ones((y.shape[1], 1), y.dtype)
         slope /= total
         if smoothing:
             slope -= smoothing / y.shape[1]

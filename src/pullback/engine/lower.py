@@ -110,8 +110,13 @@ def lower(net: Map, x: Specs, batch_size: int, input_gradient: bool = False) -> 
 
 
 def _lower(net: Map, plan: Plan) -> Map:
+    lowered = _faster(net, plan)
     if not plan.input_gradient and not net.params(plan.x):
-        return WithoutInputGradient(net, plan)
+        return WithoutInputGradient(lowered, plan)
+    return lowered
+
+
+def _faster(net: Map, plan: Plan) -> Map:
     if isinstance(net, Chain):
         return _lower_chain(net, plan)
     if net.children():

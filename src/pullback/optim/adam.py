@@ -40,14 +40,14 @@ class Moments(Rule):
             "_a": np.empty_like(theta),
         }
 
-    def _advance(self, u: np.ndarray, slots: Slots, scale: float) -> None:
+    def _advance(self, g: np.ndarray, slots: Slots, scale: float) -> None:
         """Advance both moments; leave ``sqrt(v) / scale + eps`` in the scratch."""
         m, v, a = slots["m"], slots["v"], slots["_a"]
-        np.multiply(u, u, out=a)
+        np.multiply(g, g, out=a)
         np.multiply(a, 1 - self.beta2, out=a)
         np.multiply(v, self.beta2, out=v)
         np.add(v, a, out=v)
-        np.multiply(u, 1 - self.beta1, out=a)
+        np.multiply(g, 1 - self.beta1, out=a)
         np.multiply(m, self.beta1, out=m)
         np.add(m, a, out=m)
         np.sqrt(v, out=a)
@@ -55,9 +55,9 @@ class Moments(Rule):
         np.add(a, self.eps, out=a)
 
 
-def _adam(rule: Moments, u: np.ndarray, slots: Slots, at: At) -> None:
+def _adam(rule: Moments, g: np.ndarray, u: np.ndarray, slots: Slots, at: At) -> None:
     t = at.step + 1
-    rule._advance(u, slots, math.sqrt(1 - rule.beta2**t))
+    rule._advance(g, slots, math.sqrt(1 - rule.beta2**t))
     np.divide(slots["m"], slots["_a"], out=u)
     np.multiply(u, at.lr / (1 - rule.beta1**t), out=u)
 
@@ -79,9 +79,11 @@ class Adam(Moments):
     beta2: float = 0.999
     eps: float = 1e-8
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Advance the moments, and divide one by the root of the other."""
-        _adam(self, u, slots, at)
+        _adam(self, g, u, slots, at)
 
 
 class Decayed(Moments):
@@ -124,9 +126,11 @@ class AdamW(Decayed):
     eps: float = 1e-8
     weight_decay: float = 0.01
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Take Adam's step, and the decay."""
-        _adam(self, u, slots, at)
+        _adam(self, g, u, slots, at)
         add_decay(u, slots, theta, at.lr * self.weight_decay)
 
 
@@ -150,14 +154,16 @@ class NAdam(Moments):
         """Return both moments, scratch, and the product of the momenta so far."""
         return {**super().init(theta, segments), "product": np.ones(1)}
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Advance the moments; combine the gradient with the moment of the next step."""
         t = at.step + 1
         now, following = self._momentum(t), self._momentum(t + 1)
         slots["product"] *= now
         product = float(slots["product"][0])
-        self._advance(u, slots, math.sqrt(1 - self.beta2**t))
-        np.multiply(u, at.lr * (1 - now) / (1 - product), out=u)
+        self._advance(g, slots, math.sqrt(1 - self.beta2**t))
+        np.multiply(g, at.lr * (1 - now) / (1 - product), out=u)
         np.divide(u, slots["_a"], out=u)
         np.divide(slots["m"], slots["_a"], out=slots["_a"])
         np.multiply(slots["_a"], at.lr * following / (1 - product * following), out=slots["_a"])
@@ -196,12 +202,14 @@ class Lion(Rule):
             "_decayed": as_array(decayed_slices(segments)),
         }
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Take the sign of one average, and advance the other."""
         m, a = slots["m"], slots["_a"]
         # With d = g - m, the step follows m + (1 - beta1) d and the new moment is
         # m + (1 - beta2) d, so that one scratch vector is enough.
-        np.subtract(u, m, out=u)
+        np.subtract(g, m, out=u)
         np.multiply(u, 1 - self.beta1, out=a)
         np.add(a, m, out=a)
         np.multiply(u, 1 - self.beta2, out=u)

@@ -34,14 +34,16 @@ class Adagrad(Rule):
         """Return the sum of squares, and scratch."""
         return {"s": np.zeros_like(theta), "_a": np.empty_like(theta)}
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Add the squares, and divide by their root."""
         s, a = slots["s"], slots["_a"]
-        np.multiply(u, u, out=a)
+        np.multiply(g, g, out=a)
         np.add(s, a, out=s)
         np.sqrt(s, out=a)
         np.add(a, self.eps, out=a)
-        np.divide(u, a, out=u)
+        np.divide(g, a, out=u)
         np.multiply(u, at.lr, out=u)
 
 
@@ -74,17 +76,19 @@ class Adadelta(Rule):
             "_b": np.empty_like(theta),
         }
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Advance both means around the step."""
         s, r, a, b = slots["s"], slots["r"], slots["_a"], slots["_b"]
-        np.multiply(u, u, out=a)
+        np.multiply(g, g, out=a)
         _average(s, a, self.rho, a)
         np.add(r, self.eps, out=a)
         np.sqrt(a, out=a)
         np.add(s, self.eps, out=b)
         np.sqrt(b, out=b)
         np.divide(a, b, out=a)
-        np.multiply(u, a, out=u)
+        np.multiply(g, a, out=u)
         np.multiply(u, u, out=a)
         _average(r, a, self.rho, a)
         np.multiply(u, at.lr, out=u)
@@ -111,12 +115,14 @@ class RMSprop(Rule):
         """Return the mean of squares, and scratch."""
         return {"s": np.zeros_like(theta), "_a": np.empty_like(theta)}
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Advance the mean, and divide by its root."""
         s, a = slots["s"], slots["_a"]
-        np.multiply(u, u, out=a)
+        np.multiply(g, g, out=a)
         _average(s, a, self.rho, a)
         np.sqrt(s, out=a)
         np.add(a, self.eps, out=a)
-        np.divide(u, a, out=u)
+        np.divide(g, a, out=u)
         np.multiply(u, at.lr, out=u)

@@ -1,8 +1,8 @@
 r"""What all update rules share.
 
-An update works on flat vectors. The direction ``u`` starts as a copy of the gradient, which
-itself is left as it is for those who want to look at it; each transform changes ``u`` in place;
-then :math:`\theta \leftarrow \theta - u`. What a transform keeps from step to step are named
+An update works on flat vectors. Transforms make of the gradient a direction ``u``, one after
+another, and the gradient itself is left as it is for those who want to look at it; then
+:math:`\theta \leftarrow \theta - u`. What a transform keeps from step to step are named
 arrays, its slots; those whose name begins with ``_`` are scratch and not worth saving.
 """
 
@@ -52,8 +52,12 @@ class Transform:
         del theta, segments
         return {}
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
-        """Change the direction ``u`` in place."""
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
+        """Write into ``u`` what the transform makes of ``g``; both may be the same array."""
+        if g is not u:
+            np.copyto(u, g)
 
     def after(self, slots: Slots, theta: np.ndarray) -> None:
         """Look at the parameters after the update."""
@@ -107,9 +111,11 @@ class Optimizer(Transform):
         """
         at = At(step, self.lr_at(step, slots))
         u = slots["_u"]
-        np.copyto(u, gradient)
-        self.apply(u, slots, theta, at)
-        np.subtract(theta, u, out=theta)
+        self.apply(gradient, u, slots, theta, at)
+        # In two passes: writing over theta as a plain copy is twice as fast as in one pass,
+        # where another processor's cache has read it since (matrix products on two threads).
+        np.subtract(theta, u, out=u)
+        np.copyto(theta, u)
         self.after(slots, theta)
         return at.lr
 
@@ -185,10 +191,13 @@ class Chained(Optimizer):
                 parts[int(position)][own] = value
         return list(zip(self.transforms, parts, strict=True))
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Apply the transforms in order."""
         for transform, own in self._each(slots):
-            transform.apply(u, own, theta, at)
+            transform.apply(g, u, own, theta, at)
+            g = u
 
     def after(self, slots: Slots, theta: np.ndarray) -> None:
         """Let every transform look."""

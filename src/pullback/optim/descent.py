@@ -13,9 +13,11 @@ from pullback.optim.base import OPTIMIZERS, At, Rule, Segments, Slots, check
 class Descent(Rule):
     r"""Base: ``u = lr g``."""
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Multiply by the learning rate."""
-        np.multiply(u, at.lr, out=u)
+        np.multiply(g, at.lr, out=u)
 
 
 @OPTIMIZERS.register
@@ -48,9 +50,9 @@ class Velocity(Rule):
         """Return the velocity, at rest."""
         return {"v": np.zeros_like(theta)}
 
-    def _advance(self, u: np.ndarray, v: np.ndarray) -> None:
+    def _advance(self, g: np.ndarray, v: np.ndarray) -> None:
         np.multiply(v, self.momentum, out=v)
-        np.add(v, u, out=v)
+        np.add(v, g, out=v)
 
 
 @OPTIMIZERS.register
@@ -63,9 +65,11 @@ class Momentum(Velocity):
 
     momentum: float = 0.9
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Advance the velocity and follow it."""
-        self._advance(u, slots["v"])
+        self._advance(g, slots["v"])
         np.multiply(slots["v"], at.lr, out=u)
 
 
@@ -84,10 +88,12 @@ class Nesterov(Velocity):
         """Return the velocity and scratch."""
         return {**super().init(theta, segments), "_s": np.empty_like(theta)}
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Advance the velocity and look ahead along it."""
         v, s = slots["v"], slots["_s"]
-        self._advance(u, v)
+        self._advance(g, v)
         np.multiply(v, self.momentum, out=s)
-        np.add(u, s, out=u)
+        np.add(g, s, out=u)
         np.multiply(u, at.lr, out=u)

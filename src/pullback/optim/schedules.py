@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -42,12 +42,32 @@ class Schedule:
 SCHEDULES: Registry[Schedule] = Registry("schedule")
 
 
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _fail(owner: Schedule, name: str, value: object, expected: str) -> NoReturn:
+    raise ConfigError(f"{type(owner).__name__}: {name}={value!r}; expected {expected}")
+
+
 def _positive(owner: Schedule, **values: float) -> None:
     for name, value in values.items():
-        if not isinstance(value, int | float) or not value > 0:
-            raise ConfigError(
-                f"{type(owner).__name__}: {name}={value!r}; expected a number above 0"
-            )
+        if not _number(value) or not value > 0:
+            _fail(owner, name, value, "a number above 0")
+
+
+def _not_negative(owner: Schedule, **values: float) -> None:
+    for name, value in values.items():
+        if not _number(value) or not value >= 0:
+            _fail(owner, name, value, "a number of at least 0")
+
+
+def _check_length(owner: Schedule, name: str, steps: Length) -> None:
+    """Raise unless ``steps`` is None, a whole number of at least 1, or a share up to 1.0."""
+    whole = isinstance(steps, int)
+    if steps is None or (_number(steps) and (steps >= 1 if whole else 0 < steps <= 1)):
+        return
+    _fail(owner, name, steps, "whole steps, at least 1, or a share of the run up to 1.0")
 
 
 def _length(owner: Schedule, steps: Length) -> int:
@@ -62,11 +82,7 @@ def _length(owner: Schedule, steps: Length) -> int:
 def _bound(steps: Length, default: int, total_steps: int) -> int:
     if steps is None:
         return default
-    if isinstance(steps, float):
-        if not 0 < steps <= 1:
-            raise ConfigError(f"a length of {steps!r}; expected whole steps, or a share up to 1.0")
-        return max(1, round(steps * total_steps))
-    return steps
+    return max(1, round(steps * total_steps)) if isinstance(steps, float) else steps
 
 
 @SCHEDULES.register
@@ -75,6 +91,9 @@ class ConstantLR(Schedule):
     """``lr`` at every step."""
 
     lr: float
+
+    def __post_init__(self) -> None:
+        _not_negative(self, lr=self.lr)
 
     def value(self, step: int, slots: Slots) -> float:
         """Return ``lr``."""
@@ -92,6 +111,7 @@ class StepDecay(Schedule):
 
     def __post_init__(self) -> None:
         _positive(self, lr=self.lr, factor=self.factor)
+        _check_length(self, "every", self.every)
 
     def value(self, step: int, slots: Slots) -> float:
         """Return the learning rate."""
@@ -114,6 +134,7 @@ class ExponentialDecay(Schedule):
 
     def __post_init__(self) -> None:
         _positive(self, lr=self.lr, factor=self.factor)
+        _check_length(self, "every", self.every)
 
     def value(self, step: int, slots: Slots) -> float:
         """Return the learning rate."""
@@ -138,6 +159,8 @@ class CosineDecay(Schedule):
 
     def __post_init__(self) -> None:
         _positive(self, lr=self.lr)
+        _not_negative(self, low=self.low)
+        _check_length(self, "steps", self.steps)
 
     def value(self, step: int, slots: Slots) -> float:
         """Return the learning rate."""
@@ -163,6 +186,9 @@ class WarmUp(Schedule):
 
     def __post_init__(self) -> None:
         _positive(self, lr=self.lr)
+        _check_length(self, "steps", self.steps)
+        if self.then is not None and not isinstance(self.then, Schedule):
+            _fail(self, "then", self.then, "a schedule, or None")
 
     def value(self, step: int, slots: Slots) -> float:
         """Return the learning rate."""
@@ -205,8 +231,9 @@ class OneCycle(Schedule):
 
     def __post_init__(self) -> None:
         _positive(self, peak=self.peak, divide=self.divide, final_divide=self.final_divide)
-        if not 0 < self.rise < 1:
-            raise ConfigError(f"OneCycle: rise={self.rise!r}; expected a share between 0 and 1")
+        if not _number(self.rise) or not 0 < self.rise < 1:
+            _fail(self, "rise", self.rise, "a share between 0 and 1")
+        _check_length(self, "steps", self.steps)
 
     def value(self, step: int, slots: Slots) -> float:
         """Return the learning rate."""
@@ -242,6 +269,11 @@ class OnPlateau(Schedule):
 
     def __post_init__(self) -> None:
         _positive(self, lr=self.lr, factor=self.factor)
+        _not_negative(self, patience=self.patience, threshold=self.threshold)
+        if self.factor >= 1:
+            _fail(self, "factor", self.factor, "a number below 1")
+        if self.threshold >= 1:
+            _fail(self, "threshold", self.threshold, "a share below 1")
 
     def init(self) -> Slots:
         """Return the multiplier, the best loss, and the epochs since."""

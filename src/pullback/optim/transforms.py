@@ -29,9 +29,11 @@ class ClipValue(Transform):
     def __post_init__(self) -> None:
         check(self, "limit", self.limit, 0.0, None)
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Clip."""
-        np.clip(u, -self.limit, self.limit, out=u)
+        np.clip(g, -self.limit, self.limit, out=u)
 
 
 @TRANSFORMS.register
@@ -48,10 +50,12 @@ class ClipNorm(Transform):
         """Return where each parameter lies."""
         return {"_segments": as_array(tuple(slice(s.start, s.stop) for s in segments))}
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Clip parameter by parameter."""
         for start, stop in slots["_segments"]:
-            _to_norm(u[start:stop], self.limit)
+            _to_norm(g[start:stop], u[start:stop], self.limit)
 
 
 @TRANSFORMS.register
@@ -67,15 +71,18 @@ class ClipGlobalNorm(Transform):
     def __post_init__(self) -> None:
         check(self, "limit", self.limit, 0.0, None)
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Clip the vector."""
-        _to_norm(u, self.limit)
+        _to_norm(g, u, self.limit)
 
 
-def _to_norm(u: np.ndarray, limit: float) -> None:
-    norm = math.sqrt(float(np.dot(u, u)))
-    if norm > limit:
-        np.multiply(u, limit / norm, out=u)
+def _to_norm(g: np.ndarray, u: np.ndarray, limit: float) -> None:
+    norm = math.sqrt(float(np.dot(g, g)))
+    if math.isinf(norm):  # the sum of squares is too large for the dtype, the norm may not be
+        norm = float(np.linalg.norm(g.astype(np.float64)))
+    np.multiply(g, limit / norm if norm > limit else 1.0, out=u)
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,11 @@ class Penalty(Transform):
         """Write what is added to the direction."""
         raise NotImplementedError
 
-    def apply(self, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(
+        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
+    ) -> None:
         """Add the pull where decay applies."""
+        super().apply(g, u, slots, theta, at)
         for start, stop in slots["_decayed"]:
             a = slots["_a"][start:stop]
             self.pull(theta[start:stop], at, a)
