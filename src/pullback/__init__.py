@@ -1,43 +1,27 @@
 """Pullback: neural networks by backpropagation, in the open.
 
 Everything is a mapping, and every mapping has a pullback you can read, check, watch and extend.
+
+The names of the library stand in ``_api.py`` and are loaded when the first of them is used, so
+that the command line answers at once.
 """
 
-from pullback import data, losses, optim
-from pullback._version import __version__
-from pullback.core.context import Context
-from pullback.core.contraction import C, Contraction
-from pullback.core.errors import PullbackError
-from pullback.core.map import Map, init
-from pullback.core.spec import Param, Slot, Spec
-from pullback.maps import *  # noqa: F403
-from pullback.maps import __all__ as _map_names
-from pullback.train.fit import Run, fit, resume
-from pullback.train.gradient import value_and_grad
-from pullback.train.history import History
-from pullback.train.model import Model
-from pullback.train.model_file import load_model
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "C",
-    "Context",
-    "Contraction",
-    "History",
-    "Map",
-    "Model",
-    "Param",
-    "PullbackError",
-    "Run",
-    "Slot",
-    "Spec",
-    "__version__",
-    "data",
-    "fit",
-    "init",
-    "load_model",
-    "losses",
-    "optim",
-    "resume",
-    "value_and_grad",
-    *_map_names,
-]
+from pullback._version import __version__
+
+if TYPE_CHECKING:
+    from pullback._api import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__all__" or not name.startswith("_"):
+        api = import_module("pullback._api")
+        if name == "__all__" or name in api.__all__:
+            return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__getattr__("__all__"), "__version__"]

@@ -79,9 +79,7 @@ class Adam(Moments):
     beta2: float = 0.999
     eps: float = 1e-8
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Advance the moments, and divide one by the root of the other."""
         _adam(self, g, u, slots, at)
 
@@ -126,9 +124,7 @@ class AdamW(Decayed):
     eps: float = 1e-8
     weight_decay: float = 0.01
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Take Adam's step, and the decay."""
         _adam(self, g, u, slots, at)
         add_decay(u, slots, theta, at.lr * self.weight_decay)
@@ -154,9 +150,7 @@ class NAdam(Moments):
         """Return both moments, scratch, and the product of the momenta so far."""
         return {**super().init(theta, segments), "product": np.ones(1)}
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Advance the moments; combine the gradient with the moment of the next step."""
         t = at.step + 1
         now, following = self._momentum(t), self._momentum(t + 1)
@@ -202,9 +196,7 @@ class Lion(Rule):
             "_decayed": as_array(decayed_slices(segments)),
         }
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Take the sign of one average, and advance the other."""
         m, a = slots["m"], slots["_a"]
         # With d = g - m, the step follows m + (1 - beta1) d and the new moment is

@@ -34,9 +34,7 @@ class Adagrad(Rule):
         """Return the sum of squares, and scratch."""
         return {"s": np.zeros_like(theta), "_a": np.empty_like(theta)}
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Add the squares, and divide by their root."""
         s, a = slots["s"], slots["_a"]
         np.multiply(g, g, out=a)
@@ -76,9 +74,7 @@ class Adadelta(Rule):
             "_b": np.empty_like(theta),
         }
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Advance both means around the step."""
         s, r, a, b = slots["s"], slots["r"], slots["_a"], slots["_b"]
         np.multiply(g, g, out=a)
@@ -115,9 +111,7 @@ class RMSprop(Rule):
         """Return the mean of squares, and scratch."""
         return {"s": np.zeros_like(theta), "_a": np.empty_like(theta)}
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Advance the mean, and divide by its root."""
         s, a = slots["s"], slots["_a"]
         np.multiply(g, g, out=a)

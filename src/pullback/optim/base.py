@@ -52,9 +52,7 @@ class Transform:
         del theta, segments
         return {}
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Write into ``u`` what the transform makes of ``g``; both may be the same array."""
         if g is not u:
             np.copyto(u, g)
@@ -191,9 +189,7 @@ class Chained(Optimizer):
                 parts[int(position)][own] = value
         return list(zip(self.transforms, parts, strict=True))
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Apply the transforms in order."""
         for transform, own in self._each(slots):
             transform.apply(g, u, own, theta, at)

@@ -13,9 +13,7 @@ from pullback.optim.base import OPTIMIZERS, At, Rule, Segments, Slots, check
 class Descent(Rule):
     r"""Base: ``u = lr g``."""
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Multiply by the learning rate."""
         np.multiply(g, at.lr, out=u)
 
@@ -65,9 +63,7 @@ class Momentum(Velocity):
 
     momentum: float = 0.9
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Advance the velocity and follow it."""
         self._advance(g, slots["v"])
         np.multiply(slots["v"], at.lr, out=u)
@@ -88,9 +84,7 @@ class Nesterov(Velocity):
         """Return the velocity and scratch."""
         return {**super().init(theta, segments), "_s": np.empty_like(theta)}
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Advance the velocity and look ahead along it."""
         v, s = slots["v"], slots["_s"]
         self._advance(g, v)

@@ -29,9 +29,7 @@ class ClipValue(Transform):
     def __post_init__(self) -> None:
         check(self, "limit", self.limit, 0.0, None)
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Clip."""
         np.clip(g, -self.limit, self.limit, out=u)
 
@@ -50,9 +48,7 @@ class ClipNorm(Transform):
         """Return where each parameter lies."""
         return {"_segments": as_array(tuple(slice(s.start, s.stop) for s in segments))}
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Clip parameter by parameter."""
         for start, stop in slots["_segments"]:
             _to_norm(g[start:stop], u[start:stop], self.limit)
@@ -71,9 +67,7 @@ class ClipGlobalNorm(Transform):
     def __post_init__(self) -> None:
         check(self, "limit", self.limit, 0.0, None)
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Clip the vector."""
         _to_norm(g, u, self.limit)
 
@@ -102,9 +96,7 @@ class Penalty(Transform):
         """Write what is added to the direction."""
         raise NotImplementedError
 
-    def apply(
-        self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At
-    ) -> None:
+    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Add the pull where decay applies."""
         super().apply(g, u, slots, theta, at)
         for start, stop in slots["_decayed"]:

@@ -1,0 +1,38 @@
+"""The names of the library, as ``pullback.<name>``."""
+
+from pullback import data, losses, optim
+from pullback.core.context import Context
+from pullback.core.contraction import C, Contraction
+from pullback.core.errors import PullbackError
+from pullback.core.map import Map, init
+from pullback.core.spec import Param, Slot, Spec
+from pullback.maps import *  # noqa: F403
+from pullback.maps import __all__ as _map_names
+from pullback.train.fit import Run, fit, resume
+from pullback.train.gradient import value_and_grad
+from pullback.train.history import History
+from pullback.train.model import Model
+from pullback.train.model_file import load_model
+
+__all__ = [
+    "C",
+    "Context",
+    "Contraction",
+    "History",
+    "Map",
+    "Model",
+    "Param",
+    "PullbackError",
+    "Run",
+    "Slot",
+    "Spec",
+    "data",
+    "fit",
+    "init",
+    "load_model",
+    "losses",
+    "optim",
+    "resume",
+    "value_and_grad",
+    *_map_names,
+]
