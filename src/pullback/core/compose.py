@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, PullbackError, ShapeError
+from pullback.core.initializers import DEFAULT, Initializer
 from pullback.core.map import MAPS, Map, Params
 from pullback.core.spec import Specs
 from pullback.core.tree import leaves, unflatten
@@ -80,12 +81,19 @@ def named_children(
     """Return the names and the maps of a composite's children, checked."""
     names = (*(str(i) for i in range(len(maps))), *named)
     children = (*maps, *named.values())
-    for name, child in zip(names, children, strict=True):
+    check_children(names, children)
+    return names, children
+
+
+def check_children(names: tuple[str, ...], children: tuple[Map, ...]) -> None:
+    """Raise ``ConfigError`` unless the children are maps under names that differ."""
+    for i, (name, child) in enumerate(zip(names, children, strict=True)):
         if not isinstance(child, Map):
             raise ConfigError(f"child {name!r} is a {type(child).__name__}, expected a map")
-        if "." in name:
-            raise ConfigError(f"child {name!r}: a name may not contain a dot, which joins paths")
-    return names, children
+        if not isinstance(name, str) or not name or "." in name:
+            raise ConfigError(f"child {name!r}: expected a name without dots, which join paths")
+        if name in names[:i]:
+            raise ConfigError(f"child {name!r}: another child has that name")
 
 
 @MAPS.register
@@ -142,10 +150,11 @@ class Chain(Composite):
                 )
         return declared
 
-    def _init_wanted_after(self, i: int) -> Any:
+    def _init_wanted_after(self, i: int) -> Initializer | None:
         for follower in self.maps[i + 1 :]:
             if not follower.passes_init:
-                return follower.preferred_init
+                # settled here, or what follows this chain would be asked
+                return follower.preferred_init or DEFAULT
         return None
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
@@ -171,9 +180,9 @@ class Chain(Composite):
 
 def rebuild(empty: M, names: tuple[str, ...], maps: tuple[Map, ...]) -> M:
     """Set the two fields of a fresh composite, checked as in its constructor."""
-    checked = named_children((), dict(zip(names, maps, strict=True)))
-    object.__setattr__(empty, "names", checked[0])
-    object.__setattr__(empty, "maps", checked[1])
+    check_children(names, maps)
+    object.__setattr__(empty, "names", tuple(names))
+    object.__setattr__(empty, "maps", tuple(maps))
     return empty
 
 

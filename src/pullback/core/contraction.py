@@ -42,7 +42,8 @@ class Contraction:
             shapes = ", ".join(f"{name}{tuple(array.shape)}" for name, array in operands.items())
             raise ShapeError(
                 f"the contraction {equation!r} does not fit {shapes}: every term needs one "
-                f"letter an axis and the example {EXAMPLE!r}, the result must not have it"
+                f"small letter an axis, none twice, and the example {EXAMPLE!r}; the result has "
+                "letters of the terms but not that one"
             )
 
     def sum(self, out: Any = None) -> Any:
@@ -104,9 +105,15 @@ def _parsed(equation: str) -> tuple[tuple[str, ...], str, tuple[int, ...]]:
     """Return the terms, the output, and the axes each operand must have (-1: none will do)."""
     left, _, output = equation.partition("->")
     terms = tuple(left.split(","))
-    good = EXAMPLE not in output
-    axes = tuple(len(term) if good and EXAMPLE in term else -1 for term in terms)
+    known = set(left) - {","}
+    good = "->" in equation and EXAMPLE not in output and known.issuperset(output)
+    good = good and "".join(known).islower() and _once(output)
+    axes = tuple(len(term) if good and EXAMPLE in term and _once(term) else -1 for term in terms)
     return terms, output, axes
+
+
+def _once(letters: str) -> bool:
+    return len(set(letters)) == len(letters)
 
 
 def _einsum(equation: str, operands: tuple[Any, ...], out: Any) -> Any:

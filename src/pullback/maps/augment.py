@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pullback.core.arrays import namespace
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.map import MAPS, Map, Params
@@ -63,7 +64,8 @@ class RandomShift(Map):
 
 def _shifted(x: Any, shifts: np.ndarray, most: int) -> Any:
     """Move image ``n`` down by ``shifts[n, 0]`` and right by ``shifts[n, 1]``."""
-    y = x * 0
+    zeros_like = namespace(x).zeros_like
+    y = zeros_like(x)
     height, width = x.shape[1], x.shape[2]
     for down in range(-most, most + 1):
         for right in range(-most, most + 1):
@@ -73,7 +75,7 @@ def _shifted(x: Any, shifts: np.ndarray, most: int) -> Any:
             rows_to, rows_from = _overlap(down, height)
             cols_to, cols_from = _overlap(right, width)
             moved = x[chosen]
-            target = moved * 0
+            target = zeros_like(moved)
             target[:, rows_to, cols_to] = moved[:, rows_from, cols_from]
             y[chosen] = target
     return y

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pullback.core.arrays import namespace
-from pullback.core.compose import Composite, checked_spec, named_children, rebuild
+from pullback.core.compose import Composite, check_children, checked_spec, named_children, rebuild
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.map import MAPS, Map, Params
@@ -21,9 +21,15 @@ class Residual(Composite):
     r"""A map and a way around it: ``y = x + f(x)``.
 
     Pullback :math:`g_x = g_y + J_f^T g_y`. He, Zhang, Ren, Sun, "Deep residual learning" (2016).
+
+    Raises:
+        ConfigError: ``body`` is not a map.
     """
 
     body: Map
+
+    def __post_init__(self) -> None:
+        check_children(self.names, self.maps)
 
     @property
     def names(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -129,7 +135,8 @@ class Parallel(Composite):
         for name, child in self.children().items():
             y, res[name] = child.forward(p.get(name, {}), x, ctx.child(name))
             outputs.append(y)
-        return self._joined(outputs), {**res, "widths": tuple(y.shape[-1] for y in outputs)}
+        # no child can be called "": what is not a child's residual has that name
+        return self._joined(outputs), {**res, "": tuple(y.shape[-1] for y in outputs)}
 
     def _joined(self, outputs: list[Any]) -> Any:
         if self.combine == "concat":
@@ -139,7 +146,7 @@ class Parallel(Composite):
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Pull each child's share of ``gy`` back, and add."""
         cotangents, deltas, start = [], {}, 0
-        for name, child, width in zip(self.names, self.maps, res["widths"], strict=True):
+        for name, child, width in zip(self.names, self.maps, res[""], strict=True):
             share = gy[..., start : start + width] if self.combine == "concat" else gy
             gx, deltas[name] = child.pullback(p.get(name, {}), res[name], share)
             cotangents.append(gx)
@@ -169,11 +176,20 @@ class Shared(Composite):
     """The same parameters in several places: every ``Shared`` of one ``key`` is one map.
 
     ``enc = Shared("enc", Linear(8)); Chain(enc, ReLU(), enc)`` has one weight matrix, whose
-    gradient is the sum over its places. State (running averages) stays with each place.
+    gradient is the sum over its places. State (running averages) stays with each place. Within
+    a ``Shared``, another one keeps its own key.
+
+    Raises:
+        ConfigError: ``key`` is not a name or ``body`` is not a map.
     """
 
     key: str
     body: Map
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.key, str) or not self.key or "." in self.key:
+            raise ConfigError(f"Shared: key={self.key!r}; expected a name without dots")
+        check_children(self.names, self.maps)
 
     @property
     def names(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -200,7 +216,7 @@ class Shared(Composite):
     def params(self, x: Specs) -> dict[str, Any]:
         """Return the child's parameters, each with a share key of its own."""
         pairs: dict[Path, Param] = {
-            path: replace(param, share=".".join((self.key, *path)))
+            path: replace(param, share=param.share or ".".join((self.key, *path)))
             for path, param in leaves(super().params(x))
         }
         return unflatten(pairs)

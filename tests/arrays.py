@@ -1,0 +1,44 @@
+"""Comparisons that the tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def relative_error(found: Any, expected: Any) -> float:
+    """The norm of the difference over that of what is expected; shapes must agree."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.shape == expected.shape, (found.shape, expected.shape)
+    assert np.all(np.isfinite(expected))
+    size = float(np.linalg.norm(expected))
+    error = float(np.linalg.norm(found - expected))
+    return error / size if size else error
+
+
+def arrays_in(tree: Any) -> list[np.ndarray]:
+    """All arrays in nested dictionaries, tuples and lists."""
+    if isinstance(tree, np.ndarray):
+        return [tree]
+    if isinstance(tree, dict):
+        tree = tuple(tree.values())
+    if isinstance(tree, tuple | list):
+        return [array for part in tree for array in arrays_in(part)]
+    return []
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two trees hold the same names and bit for bit the same arrays and values."""
+    if isinstance(a, np.ndarray):
+        return (
+            isinstance(b, np.ndarray)
+            and a.dtype == b.dtype
+            and a.shape == b.shape
+            and a.tobytes() == b.tobytes()
+        )
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, tuple | list):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)

@@ -1,0 +1,166 @@
+"""What every registered map must hold to, in float64 unless it says otherwise."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from arrays import arrays_in, relative_error, same
+from contract_cases import CASES, Case, Setting, all_cases, setting
+
+from pullback.check import adjoint_error, complex_step_gradient, difference_gradient
+from pullback.core.map import MAPS
+from pullback.core.spec import spec_of
+from pullback.core.theta import Theta, write_gradient
+from pullback.core.tree import leaves
+
+FOUND = all_cases()
+every_case = pytest.mark.parametrize("case", FOUND.values(), ids=FOUND.keys())
+
+
+def gradient_of(s: Setting, res, delta) -> Theta:
+    gradient = s.p.layout.view(np.zeros_like(s.p.flat))
+    write_gradient(s.net.grads(s.p, res, delta), gradient)
+    return gradient
+
+
+def test_the_table_covers_the_registry():
+    assert set(CASES) == set(MAPS)
+    assert FOUND
+    for name, cases in CASES.items():
+        assert len(cases) >= 3, name
+        assert {type(case.net).__name__ for case in cases} & {name, "Chain", "Parallel"}, name
+
+
+def contains(net, name: str) -> bool:
+    return type(net).__name__ == name or any(contains(n, name) for n in net.children().values())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_cases_are_of_their_map(name):
+    assert all(contains(case.net, name) for case in CASES[name])
+    assert any(case.shape[0] == 1 for case in CASES[name]) or name == "Chain"
+
+
+@every_case
+def test_gradients_are_those_of_the_function(case: Case):
+    s = setting(case)
+    rule = difference_gradient if case.smooth else complex_step_gradient
+
+    def product(x, flat):
+        y, _ = s.net.forward(Theta(s.p.layout, flat), x, s.ctx)
+        return np.sum(s.gy * y)
+
+    expected_x, expected_p = rule(lambda at: product(*at), (s.x, s.p.flat))
+    _, res = s.net.forward(s.p, s.x, s.ctx)
+    gx, delta = s.net.pullback(s.p, res, s.gy)
+    assert relative_error(gx, expected_x) < 1e-7
+    gradient, expected = gradient_of(s, res, delta), Theta(s.p.layout, expected_p)
+    for (path, found), (_, right) in zip(leaves(gradient), leaves(expected), strict=True):
+        # a bias before a normalisation has no effect: its gradient is rounding
+        size = max(np.linalg.norm(right), 1e-3 * np.linalg.norm(expected_p))
+        assert np.linalg.norm(found - right) < 1e-7 * size, path
+
+
+@every_case
+def test_adjoint_identity(case: Case, rng):
+    s = setting(case)
+    for _ in range(3):
+        assert adjoint_error(s.net, s.p, s.x, s.ctx, rng) < 1e-12
+
+
+@every_case
+def test_gradients_of_single_examples(case: Case):
+    s = setting(case)
+    _, res = s.net.forward(s.p, s.x, s.ctx)
+    _, delta = s.net.pullback(s.p, res, s.gy)
+    for path, contraction in leaves(s.net.grads(s.p, res, delta)):
+        each, total = contraction.each(), contraction.sum()
+        assert len(each) == len(s.x)
+        assert np.linalg.norm(each.sum(axis=0) - total) <= 1e-12 * np.linalg.norm(each), path
+        norms = (each.reshape(len(each), -1) ** 2).sum(axis=1)
+        assert relative_error(contraction.sq_norms(), norms) < 1e-12, path
+
+
+@every_case
+def test_nothing_given_is_changed(case: Case):
+    s = setting(case)
+    p, x, gy, ctx = copy.deepcopy((s.p, s.x, s.gy, s.ctx))
+    y, res = s.net.forward(s.p, s.x, s.ctx)
+    y_kept, res_kept = copy.deepcopy((y, res))
+    _, delta = s.net.pullback(s.p, res, s.gy)
+    delta_kept = copy.deepcopy(delta)
+    for _, contraction in leaves(s.net.grads(s.p, res, delta)):
+        contraction.sum(), contraction.each(), contraction.sq_norms()
+    s.net.pushforward(s.p, res, p, x)
+    if case.train:
+        s.net.advance(s.ctx.state, res)
+    assert same(s.p.flat, p.flat)
+    assert same([s.x, s.gy, s.ctx.state], [x, gy, ctx.state])
+    assert same([y, res, delta], [y_kept, res_kept, delta_kept])
+
+
+@every_case
+def test_results_are_no_views_of_the_parameters(case: Case):
+    s = setting(case)
+    y, res = s.net.forward(s.p, s.x, s.ctx)
+    gx, delta = s.net.pullback(s.p, res, s.gy)
+    dy = s.net.pushforward(s.p, res, s.p, s.x)
+    declared = [c for _, c in leaves(s.net.grads(s.p, res, delta))]
+    sums = [np.asarray(c.sum()) for c in declared] + [np.asarray(c.each()) for c in declared]
+    for array in [y, gx, dy, *sums, *arrays_in([res, delta])]:
+        assert not np.shares_memory(array, s.p.flat)
+    for array in sums:
+        assert not np.shares_memory(array, s.x)
+
+
+@every_case
+def test_residuals_are_plain_data(case: Case):
+    s = setting(case)
+    _, res = s.net.forward(s.p, s.x, s.ctx)
+    again = pickle.loads(pickle.dumps(res))
+    assert same(again, res)
+    first, second = s.net.pullback(s.p, res, s.gy), s.net.pullback(s.p, again, s.gy)
+    assert same(first, second)
+    assert same(gradient_of(s, res, first[1]).flat, gradient_of(s, again, second[1]).flat)
+
+
+@every_case
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_shapes_and_types_are_as_declared(case: Case, dtype):
+    s = setting(case, dtype)
+    y, res = s.net.forward(s.p, s.x, s.ctx)
+    assert spec_of(y) == s.net.spec(spec_of(s.x))
+    assert len(y) == len(s.x)
+    gx, delta = s.net.pullback(s.p, res, s.gy)
+    assert (gx.shape, gx.dtype) == (s.x.shape, s.x.dtype)
+    dy = s.net.pushforward(s.p, res, s.p, s.x)
+    assert (dy.shape, dy.dtype) == (y.shape, y.dtype)
+    declared = dict(leaves(s.net.grads(s.p, res, delta)))
+    assert list(declared) == [entry.path for entry in s.p.layout.entries]
+    for entry in s.p.layout.entries:
+        total = declared[entry.path].sum()
+        assert (total.shape, total.dtype) == (entry.shape, s.x.dtype)
+    state = s.net.advance(s.ctx.state, res) if case.train else s.ctx.state
+    assert all(array.dtype == dtype for array in arrays_in(state))
+    assert [path for path, _ in leaves(state)] == [path for path, _ in leaves(s.ctx.state)]
+
+
+@every_case
+def test_examples_are_coupled_only_where_it_is_said(case: Case):
+    s = setting(case)
+    y, res = s.net.forward(s.p, s.x, s.ctx)
+    gx, _ = s.net.pullback(s.p, res, s.gy)
+    if s.net.couples_batch and case.train:
+        x = s.x.copy()
+        x[0] *= 2
+        moved, _ = s.net.forward(s.p, x, s.ctx)
+        others = [not np.allclose(moved[i], y[i], rtol=1e-9) for i in range(1, len(y))]
+        assert any(others) or len(y) == 1
+        return
+    for i in range(len(s.x)):
+        one = slice(i, i + 1)
+        y_one, res = s.net.forward(s.p, s.x[one], s.ctx._replace(first=i))
+        gx_one, _ = s.net.pullback(s.p, res, s.gy[one])
+        assert relative_error(y_one, y[one]) < 1e-14
+        assert relative_error(gx_one, gx[one]) < 1e-14
