@@ -10,6 +10,9 @@ import numpy as np
 from pullback.core.errors import DataError
 from pullback.data.images import ImageFormat
 
+MOST_CLASSES = 1_000_000
+"""Whole-number targets above are hardly class numbers, and names for them would fill the memory."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -90,13 +93,16 @@ class Dataset:
 
     def __getitem__(self, rows: Any) -> Dataset:
         if isinstance(rows, int | np.integer):
+            if not -len(self) <= rows < len(self):  # also what ends a loop over the data set
+                raise IndexError(f"row {rows} of {len(self)}")
             rows = slice(rows, rows + 1 or None)
         weight = None if self.weight is None else self.weight[rows]
         return replace(self, x=self.x[rows], y=self.y[rows], weight=weight)
 
     def __repr__(self) -> str:
         kind = f", {len(self.classes)} classes" if self.classes is not None else ""
-        return f"Dataset({self.name or 'data'}: x {self.x.shape} {self.x.dtype}, y {self.y.shape}{kind})"
+        x = f"x {self.x.shape} {self.x.dtype}"
+        return f"Dataset({self.name or 'data'}: {x}, y {self.y.shape}{kind})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +136,17 @@ def from_arrays(
     Raises:
         DataError: see ``Dataset``.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    try:
+        x, y = np.asarray(x), np.asarray(y)
+    except ValueError as error:
+        raise DataError(f"{name or 'data'}: rows that differ in length ({error})") from None
     if classes is None and y.ndim == 1 and y.dtype.kind in "ui" and y.size:
         if y.min() < 0:
             raise DataError(f"{name or 'data'}: label {y.min()}; class numbers begin at 0")
+        if y.max() >= MOST_CLASSES:
+            raise DataError(
+                f"{name or 'data'}: label {y.max()}; expected class numbers below "
+                f"{MOST_CLASSES:,}; give targets that are quantities as floating-point numbers"
+            )
         classes = tuple(str(i) for i in range(int(y.max()) + 1))
     return Dataset(x, y, weight, tuple(classes) if classes is not None else None, name)

@@ -52,7 +52,10 @@ def read_idx(path: str | Path) -> np.ndarray:
     expected = math.prod(shape) * dtype.itemsize
     if len(content) - start != expected:
         _fail(path, start, f"{expected:,} bytes for the shape {shape}", f"{len(content) - start:,}")
-    array = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    try:
+        array = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    except ValueError:  # an axis of length 0 beside others too long for an array
+        _fail(path, 4, "axis lengths of an array that can exist", f"the shape {shape}")
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 

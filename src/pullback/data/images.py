@@ -138,7 +138,7 @@ def load_image(path: str | Path) -> np.ndarray:
     path = Path(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # about metadata, and sizes that are checked below
             with Image.open(path) as opened:
                 if opened.width * opened.height > LARGEST_PIXELS:
                     raise DataError(

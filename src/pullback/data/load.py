@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,8 +125,9 @@ def load_npz(path: str | Path) -> Data:
             arrays = {name: content[name] for name in content.files}
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, AttributeError) as error:
-        raise DataError(f"{path}: not a readable .npz file of numbers ({error})") from None
+    except Exception as error:  # damage shows in many ways: in zipfile, zlib, or NumPy's parser
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: not a readable .npz file of numbers ({reason})") from None
     names = ("x", "y") if "x" in arrays else ("x_train", "y_train")
     if any(name not in arrays for name in names):
         raise DataError(
@@ -135,13 +135,24 @@ def load_npz(path: str | Path) -> Data:
             "expected x and y, or x_train, y_train, x_test and y_test"
         )
     given = tuple(map(str, arrays["classes"])) if "classes" in arrays else None
-    if given is None and "y_test" in arrays:
-        given = _classes(np.concatenate([arrays[names[1]], arrays["y_test"]]))
+    if "x_test" in arrays and "y_test" in arrays:
+        _check_parts(path, arrays, names)
+        if given is None:
+            given = _classes(np.concatenate([arrays[names[1]], arrays["y_test"]]))
     train = from_arrays(arrays[names[0]], arrays[names[1]], classes=given, name=str(path))
     test = None
     if "x_test" in arrays and "y_test" in arrays:
         test = Dataset(arrays["x_test"], arrays["y_test"], None, train.classes, f"{path} (test)")
     return Data(train, test, path.stem)
+
+
+def _check_parts(path: Path, arrays: dict[str, np.ndarray], names: tuple[str, str]) -> None:
+    for name, test in zip(names, ("x_test", "y_test"), strict=True):
+        if arrays[name].shape[1:] != arrays[test].shape[1:] or not arrays[test].ndim:
+            raise DataError(
+                f"{path}: {name} {arrays[name].shape} and {test} {arrays[test].shape}; expected "
+                "examples of the same shape in both"
+            )
 
 
 def _classes(y: np.ndarray) -> tuple[str, ...] | None:

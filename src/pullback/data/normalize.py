@@ -56,11 +56,13 @@ def fit_normalizer(kind: str, train: Dataset, image: ImageFormat | None = None) 
         raise ConfigError(f"normalize={kind!r}; expected one of standard, scale, none")
     if train.x.ndim != 2:
         mean, std = _moments(train.x)
-        scale = 1.0 / std if std > 0 else 1.0
+        scale = 1.0 / std if std > 0 and train.x.min() < train.x.max() else 1.0
         return Affine(scale, -mean * scale)
     mean = train.x.mean(axis=0, dtype=np.float64)
     deviation = train.x.std(axis=0, dtype=np.float64)
-    scales = np.divide(1.0, deviation, out=np.ones_like(deviation), where=deviation > 0)
+    # the deviation of equal values is not always 0: their mean is rounded
+    varies = (deviation > 0) & (train.x.min(axis=0) < train.x.max(axis=0))
+    scales = np.divide(1.0, deviation, out=np.ones_like(deviation), where=varies)
     return Affine(tuple(map(float, scales)), tuple(map(float, -mean * scales)))
 
 

@@ -26,7 +26,7 @@ def split(
         ConfigError: a share that leaves one of the parts empty, or no classes to stratify by.
     """
     count = len(dataset)
-    held_count = round(fraction * count)
+    held_count = round(fraction * count) if 0 < fraction < 1 else 0
     if not 0 < held_count < count:
         raise ConfigError(
             f"a share of {fraction!r} of {count} examples leaves a part empty; "
