@@ -43,9 +43,10 @@ class NonFiniteError(PullbackError):
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the nearest known name, or the list of them."""
+    """Return ``" Did you mean 'x'?"`` for the nearest known name in any case, or all."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    folded = {each.lower(): each for each in names}
+    near = difflib.get_close_matches(name.lower(), folded, n=1)
     if near:
-        return f" Did you mean {near[0]!r}?"
+        return f" Did you mean {folded[near[0]]!r}?"
     return f" Known: {', '.join(names)}."

@@ -1,0 +1,128 @@
+"""The contract table of the losses: for every registered loss the cases it must pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pullback.losses import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    HalfSquaredError,
+    Huber,
+    KLDivergence,
+    Loss,
+    SquaredError,
+)
+
+Target = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """A loss, the shape of the outputs, and how a target is drawn.
+
+    ``smooth`` losses use functions that the complex step cannot go through (an absolute value);
+    they are compared with differences.
+    """
+
+    loss: Loss
+    shape: tuple[int, ...]
+    target: Target
+    smooth: bool = False
+
+    def arrays(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Outputs in float64, and the target."""
+        rng = np.random.default_rng(seed)
+        y = 2 * rng.standard_normal(self.shape)
+        return y, self.target(rng, self.shape)
+
+
+def classes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.integers(0, shape[1], shape[0])
+
+
+def small_classes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.integers(0, shape[1], shape[0]).astype(np.uint8)
+
+
+def one_hot(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return np.eye(shape[1])[rng.integers(0, shape[1], shape[0])]
+
+
+def shares(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.dirichlet(np.ones(shape[1]), shape[0])
+
+
+def bits(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.integers(0, 2, shape)
+
+
+def unit(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.uniform(0, 1, shape)
+
+
+def unit_column(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.uniform(0, 1, shape[:-1])
+
+
+def numbers(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.standard_normal(shape)
+
+
+def column(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.standard_normal(shape[:-1])
+
+
+def _regression(*losses: Loss, smooth: bool = False) -> list[LossCase]:
+    shapes: list[tuple[tuple[int, ...], Target]] = [
+        ((1, 3), numbers),
+        ((5, 4), numbers),
+        ((4, 1), column),
+        ((3, 2, 2), numbers),
+        ((6,), numbers),
+    ]
+    return [
+        LossCase(losses[i % len(losses)], shape, target, smooth)
+        for i, (shape, target) in enumerate(shapes)
+    ]
+
+
+LOSS_CASES: dict[str, list[LossCase]] = {
+    "CrossEntropy": [
+        LossCase(CrossEntropy(), (1, 3), classes),
+        LossCase(CrossEntropy(), (5, 4), small_classes),
+        LossCase(CrossEntropy(), (5, 4), one_hot),
+        LossCase(CrossEntropy(), (5, 4), shares),
+        LossCase(CrossEntropy(label_smoothing=0.1), (5, 4), classes),
+        LossCase(CrossEntropy(label_smoothing=0.3), (4, 3), shares),
+        LossCase(CrossEntropy(class_weights=(1, 0.5, 3)), (6, 3), classes),
+        LossCase(CrossEntropy(class_weights=(0, 0.5, 3)), (6, 3), shares),
+        LossCase(CrossEntropy(0.2, (2.0, 0.5, 3.0)), (6, 3), classes),
+        LossCase(CrossEntropy(), (3, 1), classes),
+    ],
+    "BinaryCrossEntropy": [
+        LossCase(BinaryCrossEntropy(), (1, 1), bits, smooth=True),
+        LossCase(BinaryCrossEntropy(), (5, 1), unit_column, smooth=True),
+        LossCase(BinaryCrossEntropy(), (4, 3), unit, smooth=True),
+        LossCase(BinaryCrossEntropy(), (3, 2, 2), bits, smooth=True),
+    ],
+    "KLDivergence": [
+        LossCase(KLDivergence(), (1, 3), shares),
+        LossCase(KLDivergence(), (5, 4), shares),
+        LossCase(KLDivergence(), (5, 4), one_hot),
+        LossCase(KLDivergence(), (3, 2), unit),
+    ],
+    "HalfSquaredError": _regression(HalfSquaredError()),
+    "SquaredError": _regression(SquaredError()),
+    "AbsoluteError": _regression(AbsoluteError(), smooth=True),
+    "Huber": _regression(Huber(), Huber(0.3), Huber(4.0), smooth=True),
+}
+
+
+def all_loss_cases() -> dict[str, LossCase]:
+    """Every case by an identifier."""
+    return {f"{name}-{i}": case for name, cs in LOSS_CASES.items() for i, case in enumerate(cs)}
