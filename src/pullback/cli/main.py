@@ -16,7 +16,7 @@ from pullback.cli.options import RECIPE_OPTIONS, with_options
 INTERRUPTED = 130
 HELP = {
     "main": "Train neural networks by backpropagation, in the open.",
-    "train": "Train a network on DATA: a data set's name (see 'pullback datasets') or an .npz file.",
+    "train": "Train on DATA: a data set's name (see 'pullback datasets') or an .npz file.",
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image.",
     "resume": "Continue the run in folder RUN where it stopped.",

@@ -198,6 +198,7 @@ class Training:
         self.loop = Loop(settings, train, held, self.normalizer, callbacks)
 
     def run(self, folder: RunFolder | None) -> Run:
+        """Train, or only write the last files of a run that is over; keep all in ``folder``."""
         position = self.loop.position
         if position.stopped is None or position.stopped in UNFINISHED:
             self.loop.run(lambda: self._save(folder), lambda: self._finish(folder))
@@ -208,6 +209,7 @@ class Training:
         return Run(self.model(), self.loop.history(), reason, folder.path if folder else None)
 
     def model(self) -> Model:
+        """Return the model as it stands."""
         theta, state = self.loop.final()
         return Model(
             net=self.settings.net,
