@@ -10,6 +10,7 @@ import gzip
 import math
 import struct
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +27,7 @@ TYPES: dict[int, np.dtype[Any]] = {
     0x0E: np.dtype(">f8"),
 }
 GZIP_MAGIC = b"\x1f\x8b"
+PIECE = 1 << 20
 LARGEST = 1 << 31
 """Bytes of a decompressed file that are read at most."""
 
@@ -59,16 +61,16 @@ def read_idx(path: str | Path) -> np.ndarray:
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path) -> bytearray:
     try:
         with path.open("rb") as file:
             packed = file.read(2) == GZIP_MAGIC
             file.seek(0)
             if not packed:
-                content = file.read(LARGEST + 1)
+                content = _read(file)
             else:
                 with gzip.open(file) as unpacked:
-                    content = unpacked.read(LARGEST + 1)
+                    content = _read(unpacked)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check --data-dir") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
@@ -79,6 +81,14 @@ def _content(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     if len(content) > LARGEST:
         raise DataError(f"{path}: larger than {LARGEST:,} bytes; it is not one of these files")
+    return content
+
+
+def _read(file: BufferedIOBase) -> bytearray:
+    """Return at most ``LARGEST`` bytes and a piece; ``read(LARGEST)`` would allocate them all."""
+    content = bytearray()
+    while len(content) <= LARGEST and (piece := file.read(PIECE)):
+        content += piece
     return content
 
 
