@@ -42,3 +42,19 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, tuple | list):
         return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     return bool(a == b)
+
+
+def largest_gradient_error(found: Any, expected: Any) -> float:
+    """The largest relative error of a parameter's gradient, from two flat gradients as ``Theta``.
+
+    Some gradients are nothing but rounding (of a bias before a normalisation, say): none is
+    taken as smaller than a thousandth of the whole.
+    """
+    least = 1e-3 * float(np.linalg.norm(np.asarray(expected.flat)))
+    errors = [0.0]
+    for entry in expected.layout.entries:
+        place = slice(entry.start, entry.stop)
+        right = np.asarray(expected.flat)[place]
+        difference = float(np.linalg.norm(np.asarray(found.flat)[place] - right))
+        errors.append(difference / (max(least, float(np.linalg.norm(right))) or 1.0))
+    return max(errors)

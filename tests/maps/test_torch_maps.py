@@ -1,0 +1,188 @@
+"""Maps against PyTorch: its own operations and autograd, and our code on its tensors."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from arrays import largest_gradient_error, relative_error
+from contract_cases import CASES, Case, Setting, all_cases, setting
+
+torch = pytest.importorskip(
+    "torch", reason="PyTorch is not installed: comparisons with it are skipped"
+)
+F = torch.nn.functional
+
+from pullback.core.map import MAPS  # noqa: E402
+from pullback.core.theta import Theta, write_gradient  # noqa: E402
+from pullback.core.tree import leaves, map_leaves  # noqa: E402
+
+FOUND = all_cases()
+every_case = pytest.mark.parametrize("case", FOUND.values(), ids=FOUND.keys())
+
+
+def chain(net, p, x, ctx):
+    for name, child in net.children().items():
+        x = apply(child, p.get(name, {}), x, ctx.child(name))
+    return x
+
+
+def residual(net, p, x, ctx):
+    return x + chain(net, p, x, ctx)
+
+
+def parallel(net, p, x, ctx):
+    children = net.children().items()
+    outputs = [apply(child, p.get(name, {}), x, ctx.child(name)) for name, child in children]
+    if net.combine == "add":
+        return torch.stack(outputs).sum(dim=0)
+    return torch.cat(outputs, dim=-1)
+
+
+def dropout(net, p, x, ctx):
+    if not ctx.train:
+        return x
+    kept = torch.tensor(ctx.uniform(tuple(x.shape), "dropout") >= net.rate)
+    return torch.where(kept, x / (1 - net.rate), torch.zeros_like(x))
+
+
+def random_shift(net, p, x, ctx):
+    if not ctx.train:
+        return x
+    size = net.pixels
+    draws = np.floor(ctx.uniform((len(x), 2), "shift") * (2 * size + 1)).astype(int) - size
+    padding = (0, 0) * (x.ndim - 3) + (size, size, size, size)
+    inside = (slice(size, -size), slice(size, -size))
+    moved = [
+        torch.roll(F.pad(image, padding), (int(down), int(right)), dims=(0, 1))[inside]
+        for image, (down, right) in zip(x, draws, strict=True)
+    ]
+    return torch.stack(moved)
+
+
+def layer_norm(net, p, x, ctx):
+    return F.layer_norm(x, (x.shape[-1],), p["gamma"], p["beta"], net.eps)
+
+
+def batch_norm(net, p, x, ctx):
+    rows = x.reshape(-1, x.shape[-1])
+    mean, var = torch.tensor(ctx.state["mean"]), torch.tensor(ctx.state["var"])
+    y = F.batch_norm(rows, mean, var, p["gamma"], p["beta"], ctx.train, net.momentum, net.eps)
+    SEEN[ctx.path] = {"mean": mean, "var": var}
+    return y.reshape(x.shape)
+
+
+SEEN: dict[str, dict[str, torch.Tensor]] = {}
+"""The running statistics after batch normalisation, by path."""
+
+THEIRS: dict[str, Callable] = {
+    "Chain": chain,
+    "Residual": residual,
+    "Parallel": parallel,
+    "Shared": chain,
+    "Linear": lambda net, p, x, ctx: F.linear(x, p["W"].T, p["b"] if net.bias else None),
+    "Sigmoid": lambda net, p, x, ctx: torch.sigmoid(x),
+    "Tanh": lambda net, p, x, ctx: torch.tanh(x),
+    "ReLU": lambda net, p, x, ctx: F.relu(x),
+    "LeakyReLU": lambda net, p, x, ctx: F.leaky_relu(x, net.negative_slope),
+    "ELU": lambda net, p, x, ctx: F.elu(x, net.alpha),
+    "GELU": lambda net, p, x, ctx: F.gelu(x, approximate="tanh"),
+    "SiLU": lambda net, p, x, ctx: F.silu(x),
+    "Softplus": lambda net, p, x, ctx: F.softplus(x),
+    "Softmax": lambda net, p, x, ctx: F.softmax(x, dim=-1),
+    "LogSoftmax": lambda net, p, x, ctx: F.log_softmax(x, dim=-1),
+    "LayerNorm": layer_norm,
+    "BatchNorm": batch_norm,
+    "Dropout": dropout,
+    "RandomShift": random_shift,
+    "Flatten": lambda net, p, x, ctx: x.reshape(len(x), -1),
+    "Reshape": lambda net, p, x, ctx: x.reshape(len(x), *net.shape),
+}
+
+
+def apply(net, p, x, ctx):
+    return THEIRS[type(net).__name__](net, p, x, ctx)
+
+
+def test_the_table_covers_the_registry():
+    assert set(THEIRS) == set(MAPS) == set(CASES)
+
+
+@every_case
+def test_against_autograd(case: Case):
+    s = setting(case)
+    SEEN.clear()
+    x, flat = torch.tensor(s.x, requires_grad=True), torch.tensor(s.p.flat, requires_grad=True)
+    expected = apply(s.net, Theta(s.p.layout, flat), x, s.ctx)
+    torch.sum(expected * torch.tensor(s.gy)).backward()
+
+    y, res = s.net.forward(s.p, s.x, s.ctx)
+    gx, delta = s.net.pullback(s.p, res, s.gy)
+    gradient = s.p.layout.view(np.zeros_like(s.p.flat))
+    write_gradient(s.net.grads(s.p, res, delta), gradient)
+    assert relative_error(y, expected.detach()) < 1e-10
+    assert relative_error(gx, x.grad) < 1e-10
+    found = flat.grad if flat.grad is not None else torch.zeros_like(flat)
+    assert largest_gradient_error(gradient, Theta(s.p.layout, found)) < 1e-10
+
+    if case.train:
+        after = dict(leaves(s.net.advance(s.ctx.state, res)))
+        seen = {
+            (*path.split(".")[1:], name): value
+            for path, values in SEEN.items()
+            for name, value in values.items()
+        }
+        assert after.keys() == seen.keys()
+        assert all(relative_error(after[path], seen[path]) < 1e-10 for path in after)
+
+
+def on_torch(s: Setting, dtype: torch.dtype = torch.float64) -> Setting:
+    def tensor(array):
+        return torch.tensor(array, dtype=dtype)
+
+    p = Theta(s.p.layout, tensor(s.p.flat))
+    ctx = s.ctx._replace(state=map_leaves(tensor, s.ctx.state))
+    return Setting(s.net, p, tensor(s.x), tensor(s.gy), ctx)
+
+
+@every_case
+def test_the_same_code_on_tensors(case: Case, rng):
+    s = setting(case)
+    t = on_torch(s)
+    y, res = s.net.forward(s.p, s.x, s.ctx)
+    y_t, res_t = t.net.forward(t.p, t.x, t.ctx)
+    assert relative_error(y_t, y) < 1e-12
+
+    gx, delta = s.net.pullback(s.p, res, s.gy)
+    gx_t, delta_t = t.net.pullback(t.p, res_t, t.gy)
+    assert relative_error(gx_t, gx) < 1e-12
+
+    declared, declared_t = s.net.grads(s.p, res, delta), t.net.grads(t.p, res_t, delta_t)
+    gradient = s.p.layout.view(np.zeros_like(s.p.flat))
+    gradient_t = s.p.layout.view(torch.zeros_like(t.p.flat))
+    write_gradient(declared, gradient)
+    write_gradient(declared_t, gradient_t)
+    assert largest_gradient_error(gradient_t, gradient) < 1e-12
+    for (_, c), (_, c_t) in zip(leaves(declared), leaves(declared_t), strict=True):
+        assert relative_error(c_t.each(), c.each()) < 1e-12
+        assert relative_error(c_t.sq_norms(), c.sq_norms()) < 1e-12
+
+    dx, dp = rng.standard_normal(s.x.shape), rng.standard_normal(s.p.flat.shape)
+    dy = s.net.pushforward(s.p, res, Theta(s.p.layout, dp), dx)
+    dp_t = Theta(s.p.layout, torch.tensor(dp))
+    dy_t = t.net.pushforward(t.p, res_t, dp_t, torch.tensor(dx))
+    assert relative_error(dy_t, dy) < 1e-12
+
+    if case.train:
+        after = dict(leaves(s.net.advance(s.ctx.state, res)))
+        after_t = dict(leaves(t.net.advance(t.ctx.state, res_t)))
+        assert after.keys() == after_t.keys()
+        assert all(relative_error(after_t[path], after[path]) < 1e-12 for path in after)
+
+
+@every_case
+def test_float32_tensors_stay(case: Case):
+    t = on_torch(setting(case), torch.float32)
+    y, res = t.net.forward(t.p, t.x, t.ctx)
+    gx, _ = t.net.pullback(t.p, res, t.gy)
+    dy = t.net.pushforward(t.p, res, t.p, t.x)
+    assert y.dtype == gx.dtype == dy.dtype == torch.float32
