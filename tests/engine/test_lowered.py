@@ -1,0 +1,245 @@
+"""Lowered networks against their reference form, in both types, and what a step allocates."""
+
+import gc
+import tracemalloc
+
+import numpy as np
+import pytest
+from arrays import largest_gradient_error, relative_error
+from contract_cases import CASES, Case, all_cases, setting
+
+from pullback.core.context import Context
+from pullback.core.map import Map, init
+from pullback.core.spec import Spec
+from pullback.core.theta import write_gradient
+from pullback.engine import KERNELS, lower, lower_loss
+from pullback.losses import CrossEntropy
+from pullback.maps import (
+    BatchNorm,
+    Chain,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    Linear,
+    Parallel,
+    RandomShift,
+    ReLU,
+    Residual,
+    Shared,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from pullback.optim import SGD, Adam, Momentum, Segment
+from pullback.train.gradient import forward_error_backward
+
+TOLERANCES = {"float64": 1e-13, "float32": 2e-6}
+KERNEL_CASES = all_cases(*(cls.__name__ for cls in KERNELS))
+TIED = Shared("tied", Chain(Linear(6), Tanh()))
+NETWORKS = {
+    "textbook": Case(Chain(Flatten(), Linear(5), Sigmoid(), Linear(3)), (4, 3, 2), train=True),
+    "two residuals": Case(
+        Chain(Linear(6), Residual(Chain(Linear(4), ReLU(), Linear(6))), Residual(Tanh())), (5, 4)
+    ),
+    "parallel": Case(
+        Chain(Linear(6), Parallel(ReLU(), a=Linear(3), b=Chain(Tanh(), Linear(2)))), (5, 4)
+    ),
+    "parallel sum": Case(
+        Parallel(Sigmoid(), Chain(Linear(4), ReLU()), ReLU(), combine="add"), (5, 4)
+    ),
+    "shared": Case(Chain(Linear(6), TIED, ReLU(), TIED, Residual(TIED)), (5, 4), train=True),
+    "dropout": Case(
+        Chain(Dropout(0.2), Linear(6), ReLU(), Dropout(0.5), Linear(3)), (5, 4), train=True
+    ),
+    "batch norm": Case(
+        Chain(Linear(6), BatchNorm(), ReLU(), Linear(3), BatchNorm()), (5, 4), train=True
+    ),
+    "batch norm not in training": Case(Chain(Linear(6), BatchNorm(), ReLU(), Linear(3)), (5, 4)),
+    "extra axes": Case(
+        Chain(LayerNorm(), Linear(5), Tanh(), Linear(2), Softmax()), (3, 2, 4), train=True
+    ),
+    "images": Case(
+        Chain(RandomShift(1), Flatten(), Linear(5), ReLU(), Linear(3)), (4, 3, 3), train=True
+    ),
+    "activations on activations": Case(
+        Chain(Linear(4), ReLU(), Tanh(), Sigmoid(), ReLU(), Linear(2)), (5, 4)
+    ),
+    "no parameters": Case(Chain(Tanh(), ReLU(), Flatten()), (3, 2, 2)),
+}
+FOUND = {**KERNEL_CASES, **NETWORKS}
+every_case = pytest.mark.parametrize("case", FOUND.values(), ids=FOUND.keys())
+both_types = pytest.mark.parametrize("dtype", TOLERANCES)
+
+
+def test_every_kernel_has_cases():
+    assert {cls.__name__ for cls in KERNELS} <= set(CASES)
+    assert len(KERNEL_CASES) >= 3 * len(KERNELS)
+    for source, kernel in KERNELS.items():
+        for case in CASES[source.__name__]:
+            spec = Spec(case.shape[1:])
+            assert type(lower(case.net, spec, 4, input_gradient=True)) is kernel
+
+
+def uses(net: Map, kernels: tuple[type, ...]) -> bool:
+    return isinstance(net, kernels) or any(uses(m, kernels) for m in net.children().values())
+
+
+def passed(net: Map, s, count: int):
+    """Forward and backward on the first ``count`` examples; copies, as buffers are reused."""
+    y, res = net.forward(s.p, s.x[:count], s.ctx)
+    y = y.copy()
+    gx, delta = net.pullback(s.p, res, s.gy[:count])
+    gradient = s.p.layout.view(np.full_like(s.p.flat, np.nan))
+    write_gradient(net.grads(s.p, res, delta), gradient)
+    dy = net.pushforward(s.p, res, s.p, s.x[:count])
+    state = net.advance(s.ctx.state, res) if s.ctx.train else s.ctx.state
+    return y, None if gx is None else gx.copy(), gradient, dy, state
+
+
+@every_case
+@both_types
+@pytest.mark.parametrize("input_gradient", [True, False])
+def test_against_the_reference(case: Case, dtype, input_gradient):
+    s, tolerance = setting(case, dtype), TOLERANCES[dtype]
+    fast = lower(case.net, Spec(case.shape[1:], dtype), len(s.x) + 3, input_gradient)
+    if case in NETWORKS.values() and (input_gradient or s.p.flat.size):
+        assert uses(fast, tuple(KERNELS.values()))
+    # smaller batches between larger ones: what is left in the buffers must not show
+    for count in (len(s.x), max(1, len(s.x) - 1), len(s.x)):
+        if case.train and case.net.couples_batch and s.x[:count, ..., 0].size < 2:
+            continue
+        y, gx, gradient, dy, state = passed(fast, s, count)
+        right_y, right_gx, right_gradient, right_dy, right_state = passed(case.net, s, count)
+        assert y.dtype == dy.dtype == gradient.flat.dtype == dtype
+        assert relative_error(y, right_y) < tolerance
+        assert relative_error(dy, right_dy) < tolerance
+        if input_gradient:
+            assert gx.dtype == dtype
+            assert relative_error(gx, right_gx) < tolerance
+        else:
+            assert gx is None or relative_error(gx, right_gx) < tolerance
+        assert largest_gradient_error(gradient, right_gradient) < tolerance
+        np.testing.assert_equal(state.keys(), right_state.keys())
+        for name in state:
+            for key in state[name]:
+                assert relative_error(state[name][key], right_state[name][key]) < tolerance
+
+
+@every_case
+def test_nothing_given_is_changed(case: Case):
+    s = setting(case)
+    p, x, gy = s.p.copy(), s.x.copy(), s.gy.copy()
+    passed(lower(case.net, Spec(case.shape[1:], "float64"), len(x), True), s, len(x))
+    np.testing.assert_array_equal(s.p.flat, p.flat)
+    np.testing.assert_array_equal(s.x, x)
+    np.testing.assert_array_equal(s.gy, gy)
+
+
+@pytest.mark.parametrize("case", NETWORKS.values(), ids=NETWORKS.keys())
+def test_a_lowered_network_keeps_names_specs_and_parameters(case: Case):
+    spec = Spec(case.shape[1:])
+    for wanted in (True, False):
+        fast = lower(case.net, spec, 4, wanted)
+        assert fast.spec(spec) == case.net.spec(spec)
+        assert init(fast, spec)[0].layout.size == init(case.net, spec)[0].layout.size
+        names = [entry.name for entry in init(fast, spec)[0].layout.entries]
+        assert names == [entry.name for entry in init(case.net, spec)[0].layout.entries]
+
+
+def test_without_an_input_gradient_the_first_layer_makes_none(rng):
+    x = rng.standard_normal((4, 3))
+    for net in (Linear(2), Chain(Linear(2), ReLU()), Chain(Tanh(), Linear(2))):
+        p, _ = init(net, x, dtype="float64")
+        spec = Spec((3,), "float64")
+        for wanted in (True, False):
+            fast = lower(net, spec, 4, input_gradient=wanted)
+            y, res = fast.forward(p, x, Context())
+            gx, _ = fast.pullback(p, res, np.ones_like(y))
+            assert (gx is not None) == wanted
+
+
+@both_types
+def test_large_and_odd_numbers(dtype):
+    x = np.array([[-1e4, -80, -0.0], [0.0, 80, 1e4], [np.inf, -np.inf, np.nan]], dtype)
+    for net in (ReLU(), Tanh(), Sigmoid()):
+        fast = lower(net, Spec((3,), dtype), 3, input_gradient=True)
+        for gy in (np.ones_like(x), np.zeros_like(x)):
+            y, res = net.forward({}, x, Context())
+            y_fast, res_fast = fast.forward({}, x, Context())
+            np.testing.assert_allclose(y_fast, y, rtol=TOLERANCES[dtype])
+            gx, _ = net.pullback({}, res, gy)
+            gx_fast, _ = fast.pullback({}, res_fast, gy)
+            np.testing.assert_allclose(gx_fast, gx, rtol=TOLERANCES[dtype])
+
+
+LOSSES = [CrossEntropy(), CrossEntropy(label_smoothing=0.1)]
+TARGETS = {
+    "numbers": np.array([0, 3, 2, 3, 1]),
+    "bytes": np.array([0, 3, 2, 3, 1], np.uint8),
+    "short": np.array([0, 3, 2, 3, 1], np.int16),
+    "every second": np.repeat(np.array([0, 3, 2, 3, 1]), 2)[::2],
+    "the other byte order": np.array([0, 3, 2, 3, 1], ">i4"),
+    "rows": np.eye(4)[[0, 3, 2, 3, 1]],
+    "shares": np.full((5, 4), 0.25),
+}
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, CrossEntropy(class_weights=(1, 2, 3, 4))], ids=str)
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
+@both_types
+def test_cross_entropy_against_the_reference(loss, target, dtype, rng):
+    fast, tolerance = lower_loss(loss), TOLERANCES[dtype]
+    for size in (1, 30, 1e4):
+        y = (size * rng.standard_normal((5, 4))).astype(dtype)
+        kept = y.copy()
+        values, slope = loss.forward(y, target)
+        found, found_slope = fast.forward(y, target)
+        np.testing.assert_array_equal(y, kept)
+        assert found.dtype == found_slope.dtype == dtype
+        assert relative_error(found, values) < tolerance
+        assert np.linalg.norm(found_slope - slope) < tolerance * np.sqrt(len(y))
+        g = rng.standard_normal(5).astype(dtype)
+        np.testing.assert_array_equal(fast.pullback(slope, g), loss.pullback(slope, g))
+        np.testing.assert_array_equal(fast.link(y), loss.link(y))
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("target", [[0, 4], [-1, 0], [0.0, 1.0], [[0], [1]], [0]], ids=str)
+def test_wrong_targets_are_explained_alike(loss, target):
+    y, target = np.zeros((2, 4)), np.array(target)
+    with pytest.raises(Exception, match="CrossEntropy") as right:
+        loss.forward(y, target)
+    with pytest.raises(type(right.value), match="CrossEntropy") as found:
+        lower_loss(loss).forward(y, target)
+    assert str(found.value) == str(right.value)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), Momentum(0.1), Adam(0.001)], ids=repr)
+def test_a_steady_step_allocates_no_large_block(optimizer, rng):
+    x = rng.standard_normal((256, 784), dtype=np.float32)
+    target = rng.integers(0, 10, 256)
+    net = Chain(Linear(128), ReLU(), Linear(64), ReLU(), Linear(10))
+    p, state = init(net, x)
+    gradient = p.copy()
+    segments = tuple(Segment(e.name, e.start, e.stop, e.decay) for e in p.layout.entries)
+    slots = optimizer.start(p.flat, segments)
+    fast, loss = lower(net, Spec((784,)), 256), lower_loss(CrossEntropy())
+
+    def step(number: int) -> None:
+        ctx = Context(True, 0, number, 0, "", state)
+        forward_error_backward(fast, loss, p, x, target, gradient, ctx)
+        optimizer.update(gradient.flat, slots, p.flat, number)
+
+    for number in range(3):
+        step(number)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        step(3)
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        step(4)
+        growth = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert growth < 64 * 1024
