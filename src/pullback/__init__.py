@@ -9,7 +9,7 @@ that the command line answers at once.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pullback._version import __version__
+from pullback._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from pullback._api import *  # noqa: F403

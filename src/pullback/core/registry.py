@@ -16,11 +16,13 @@ class Registry(Generic[T]):
     """The classes of one kind, by name.
 
     Whatever is registered can be named in a configuration and saved in a model file, and is
-    enrolled in the contract tests of its kind. Names are unique across all registries.
+    enrolled in the contract tests of its kind. Names are unique across all registries. An ending
+    among ``endings`` may be left out: ``cosine`` is ``CosineDecay``.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, endings: tuple[str, ...] = ()) -> None:
         self.kind = kind
+        self._endings = endings
         self._classes: dict[str, type[T]] = {}
 
     def register(self, cls: type[T]) -> type[T]:
@@ -34,7 +36,11 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> type[T]:
         """Return the class called ``name`` (case and underscores do not matter)."""
-        folded = {known.lower(): known for known in self._classes}
+        folded = {
+            known.removesuffix(ending).lower(): known
+            for ending in ("", *self._endings)
+            for known in self._classes
+        }
         key = folded.get(name.replace("_", "").replace("-", "").lower())
         if key is None:
             raise ConfigError(f"unknown {self.kind} {name!r}.{suggestion(name, self._classes)}")

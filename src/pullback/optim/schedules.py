@@ -39,7 +39,7 @@ class Schedule:
         return self
 
 
-SCHEDULES: Registry[Schedule] = Registry("schedule")
+SCHEDULES: Registry[Schedule] = Registry("schedule", endings=("Decay", "LR"))
 
 
 def _number(value: object) -> bool:

@@ -196,7 +196,8 @@ class ClassAverage(Confusion):
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    return np.divide(top, bottom, out=np.zeros(len(top)), where=bottom > 0)
+    shares: np.ndarray = np.divide(top, bottom, out=np.zeros(len(top)), where=bottom > 0)
+    return shares
 
 
 @METRICS.register

@@ -16,7 +16,7 @@ def write_whole(path: Path, content: bytes) -> None:
         StorageError: the disk is full or the place cannot be written; what was at ``path``
             before is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(content)

@@ -1,0 +1,78 @@
+"""Small networks and runs that several tests need, and the command line as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pullback as pb
+
+TINY_FIT: dict[str, Any] = {"epochs": 4, "batch_size": 64, "validation": 0.2, "seed": 3}
+
+
+def tiny_net() -> pb.Map:
+    """Everything that has noise or state, in a network for the bundled digits."""
+    return pb.Chain(
+        pb.Flatten(),
+        pb.Linear(24),
+        pb.BatchNorm(),
+        pb.ReLU(),
+        pb.Dropout(0.2),
+        head=pb.Linear(10),
+    )
+
+
+def digits() -> pb.data.Data:
+    return pb.data.load("digits")
+
+
+def fit_tiny(out: Path | None = None, **changes: Any) -> pb.Run:
+    settings = {
+        "loss": pb.losses.CrossEntropy(),
+        "optimizer": pb.optim.chain(pb.optim.Adam(0.01), pb.optim.EMA(0.9)),
+        "augment": pb.RandomShift(1),
+        **TINY_FIT,
+        **changes,
+    }
+    return pb.fit(settings.pop("net", tiny_net()), digits(), out=out, **settings)
+
+
+def theta_of(path: Path) -> np.ndarray:
+    """All parameters and state of a run's model, as one vector of bits."""
+    model = pb.load_model(path / "model.safetensors")
+    state = [np.asarray(value).ravel() for _, value in leaves_of(model.state)]
+    return np.concatenate([model.theta.flat, *state]).view(np.uint32)
+
+
+def leaves_of(tree: Any) -> Any:
+    from pullback.core.tree import leaves
+
+    return leaves(tree)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment for a process: without the caller's data folder, in one thread."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PULLBACK_")}
+    return {**kept, "OPENBLAS_NUM_THREADS": "1", **changes}
+
+
+def command(*arguments: Any) -> list[str]:
+    return [sys.executable, "-m", "pullback", *map(str, arguments)]
+
+
+def pullback(*arguments: Any, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
