@@ -76,7 +76,7 @@ def test_bytes_by_histogram_are_bytes_by_values(rng):
 SCALES = {
     "uint8": (np.array([[0, 7]], np.uint8), None, 255),
     "int16": (np.array([[0, 7]], np.int16), None, 32767),
-    "the image's peak": (np.zeros((1, 8, 8), np.uint8), ImageFormat(8, 32, 32, 16.0, "box"), 16),
+    "the image's peak": (np.full((1, 8, 8), 4, np.uint8), ImageFormat(8, 32, 32, 16.0, "box"), 16),
     "largest found": (np.array([[-8.0, 4.0]]), None, 8),
     "int64": (np.array([[-8, 4]]), None, 8),
     "all 0": (np.zeros((3, 2)), None, 1),

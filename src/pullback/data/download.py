@@ -6,6 +6,7 @@ import errno
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
@@ -54,10 +55,14 @@ def download(
                 part.replace(target)
                 return target
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         what = "the disk is full" if full else error.strerror or str(error)
-        raise StorageError(f"{target}: cannot be written ({what})") from None
+        raise StorageError(
+            f"{target}: cannot be written ({what}); make room for it, or put the files in a folder "
+            "and give it with --data-dir"
+        ) from None
     raise DataError(
         f"{name}: cannot be downloaded ({'; '.join(reasons)}); "
         "check the network, or put the files in a folder and give it with --data-dir"
@@ -75,9 +80,10 @@ def _fetch(url: str, part: Path) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is left: the check decides whether it is the right file
-            return
-        raise
+        with error:  # it holds the connection
+            if error.code == 416:  # nothing is left: the check decides whether it is the right file
+                return
+            raise
     with response:
         continues = have and response.status == 206
         expected = response.headers.get("Content-Length")
@@ -89,7 +95,14 @@ def _fetch(url: str, part: Path) -> None:
 
 def _copy(response: object, file: object) -> int:
     received = 0
-    while chunk := response.read(CHUNK):  # type: ignore[attr-defined]
+    while chunk := _next(response):
         file.write(chunk)  # type: ignore[attr-defined]
         received += len(chunk)
     return received
+
+
+def _next(response: object) -> bytes:
+    try:
+        return bytes(response.read(CHUNK))  # type: ignore[attr-defined]
+    except OSError as error:  # not to be taken for one of the file's
+        raise ConnectionError(error.strerror or str(error)) from None

@@ -76,11 +76,12 @@ class ImageFormat:
         canvas = np.zeros((self.canvas, self.canvas), np.float32)
         place = []
         for axis, length in enumerate(glyph.shape):
-            middle = (length - 1) / 2
+            start = round((self.canvas - length) / 2)
             if self.center == "mass":
                 profile = glyph.sum(axis=1 - axis)
                 middle = float((profile * np.arange(length)).sum() / profile.sum())
-            start = round((self.canvas - 1) / 2 - middle)
+                # of pixel numbers: MNIST's digits have theirs from 13.5 to 14.5
+                start = round(self.canvas / 2 - middle)
             place.append(min(max(start, 0), self.canvas - length))
         rows, columns = glyph.shape
         canvas[place[0] : place[0] + rows, place[1] : place[1] + columns] = glyph

@@ -121,7 +121,7 @@ def load_npz(path: str | Path) -> Data:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
