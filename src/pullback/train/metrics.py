@@ -106,7 +106,7 @@ class TopK(Mean):
         if y.ndim != 2 or y.shape[1] < self.k:
             raise ShapeError(f"TopK(k={self.k}) needs at least {self.k} outputs, found {y.shape}")
         own = np.take_along_axis(y, _true_classes(target)[:, None], axis=1)
-        near: np.ndarray = (y > own).sum(axis=1) < self.k
+        near: np.ndarray = (~(y <= own)).sum(axis=1) < self.k  # no hit among NaN
         return near
 
 
