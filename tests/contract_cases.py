@@ -106,6 +106,7 @@ CASES: dict[str, list[Case]] = {
         Case(Parallel(Linear(3), Tanh(), combine="add"), (4, 3)),
         Case(Parallel(a=Linear(2), b=Chain(Linear(3), ReLU())), (3, 2, 3), train=True),
         Case(Parallel(ReLU(), widths=Linear(2)), (2, 3)),
+        Case(Parallel(Linear(2), Tanh(), Linear(1), ReLU()), (3, 4)),
         Case(Parallel(Softmax()), (2, 3), train=True),
         Case(Parallel(Dropout(0.5), BatchNorm()), (5, 3), train=True),
     ],

@@ -123,3 +123,11 @@ def test_misfits_are_refused(equation, shapes):
         C(equation, **operands)
     for name, array in operands.items():
         assert f"{name}{array.shape}" in str(caught.value)
+
+
+@pytest.mark.parametrize("shapes", [[(1, 2), (5, 2)], [(5, 1), (5, 2)], [(5, 2), (5, 3)]], ids=str)
+def test_a_letter_with_two_sizes_is_refused(shapes):
+    contraction = C("nc,nc->c", **{f"a{i}": np.ones(shape) for i, shape in enumerate(shapes)})
+    for ask in (contraction.sum, contraction.each, contraction.sq_norms):
+        with pytest.raises(ShapeError, match=r"'[nc]' is both [125] and [235]"):
+            ask()

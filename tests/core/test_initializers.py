@@ -37,6 +37,8 @@ def test_fans(shape, expected):
 @every_rule
 @pytest.mark.parametrize("shape", [*MATRICES, *KERNELS], ids=str)
 def test_variance(rule, variance, shape):
+    if isinstance(rule, Orthogonal):  # slow on large matrices, and right to rounding on small ones
+        shape = (*shape[:-2], shape[-2] // 10, shape[-1] // 10)
     values = rule.draw(generator(0, "W", "init"), shape)
     assert values.shape == shape
     assert values.dtype == np.float64

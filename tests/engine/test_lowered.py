@@ -203,8 +203,20 @@ def test_cross_entropy_against_the_reference(loss, target, dtype, rng):
         np.testing.assert_array_equal(fast.link(y), loss.link(y))
 
 
+WRONG = [
+    [0, 4],
+    [-1, 0],
+    [0.0, 1.0],
+    [0.0, 0.0],
+    [False, True],
+    [[0], [1]],
+    [0],
+    [[0.0] * 3] * 2,
+]
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
-@pytest.mark.parametrize("target", [[0, 4], [-1, 0], [0.0, 1.0], [[0], [1]], [0]], ids=str)
+@pytest.mark.parametrize("target", WRONG, ids=str)
 def test_wrong_targets_are_explained_alike(loss, target):
     y, target = np.zeros((2, 4)), np.array(target)
     with pytest.raises(Exception, match="CrossEntropy") as right:

@@ -116,7 +116,21 @@ def _once(letters: str) -> bool:
     return len(set(letters)) == len(letters)
 
 
+def _check_sizes(equation: str, operands: tuple[Any, ...]) -> None:
+    """Raise ``ShapeError`` where one letter has two sizes: an Einstein sum would repeat a 1."""
+    sizes: dict[str, int] = {}
+    terms = equation.partition("->")[0].split(",")
+    for term, operand in zip(terms, operands, strict=True):
+        for letter, size in zip(term, operand.shape, strict=True):
+            if sizes.setdefault(letter, size) != size:
+                raise ShapeError(
+                    f"the contraction {equation!r} does not fit: {letter!r} is both "
+                    f"{sizes[letter]} and {size}"
+                )
+
+
 def _einsum(equation: str, operands: tuple[Any, ...], out: Any) -> Any:
+    _check_sizes(equation, operands)
     if isinstance(operands[0], np.ndarray):
         return np.einsum(equation, *operands, out=out, optimize=len(operands) > 1)
     xp = namespace(operands[0])
