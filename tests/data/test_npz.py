@@ -57,10 +57,10 @@ def test_other_targets_are_for_regression(tmp_path, y):
     np.testing.assert_array_equal(data.test.y, y)
 
 
-def huge() -> bytes:
+def huge(header: int = 117) -> bytes:
     """Return an archive whose arrays claim to be far larger than they are."""
     text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }"
-    text = text.ljust(117) + b"\n"
+    text = text.ljust(header) + b"\n"
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in ("x.npy", "y.npy"):
@@ -90,6 +90,7 @@ BAD = {
     "one array": (single(), UNREADABLE),
     "objects": (saved(x=X, y=np.array([None] * 6)), UNREADABLE),
     "a size that is not true": (huge(), UNREADABLE),
+    "a header that is far too long": (huge(20_000), UNREADABLE),
     "nothing in it": (saved(), "holds nothing; expected x and y, or x_train"),
     "other names": (saved(a=X, b=Y), "holds a, b; expected x and y"),
     "no targets": (saved(x=X), "holds x; expected x and y"),
