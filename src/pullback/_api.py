@@ -1,13 +1,15 @@
 """The names of the library, as ``pullback.<name>``."""
 
 from pullback import data, losses, optim
+from pullback.core import errors, initializers
 from pullback.core.context import Context
 from pullback.core.contraction import C, Contraction
 from pullback.core.errors import PullbackError
-from pullback.core.map import Map, init
+from pullback.core.map import MAPS, Map, init
 from pullback.core.spec import Param, Slot, Spec
 from pullback.maps import *  # noqa: F403
 from pullback.maps import __all__ as _map_names
+from pullback.train import events
 from pullback.train.fit import Run, fit, resume
 from pullback.train.gradient import value_and_grad
 from pullback.train.history import History
@@ -15,6 +17,7 @@ from pullback.train.model import Model
 from pullback.train.model_file import load_model
 
 __all__ = [
+    "MAPS",
     "C",
     "Context",
     "Contraction",
@@ -27,8 +30,11 @@ __all__ = [
     "Slot",
     "Spec",
     "data",
+    "errors",
+    "events",
     "fit",
     "init",
+    "initializers",
     "load_model",
     "losses",
     "optim",

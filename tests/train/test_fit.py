@@ -176,6 +176,14 @@ def test_regression_with_its_metrics():
     np.testing.assert_allclose(run.model.predict(x)[:, 0], y, atol=1e-3)
 
 
+@pytest.mark.parametrize("loss", [pb.losses.HalfSquaredError(), pb.losses.Huber()])
+def test_the_textbooks_error_learns_classes(loss):
+    """Class numbers become rows with a one; what is reported is the accuracy."""
+    run = fit_digits(loss=loss, optimizer=pb.optim.Adam(0.003), epochs=20)
+    assert run.history["accuracy"][-1] > 0.95
+    assert run.model.evaluate(digits().test)["accuracy"] > 0.9
+
+
 def test_events_come_in_order_and_are_frozen():
     events = []
     run = fit_digits(epochs=2, callbacks=[events.append])
@@ -223,6 +231,22 @@ def test_a_value_that_cannot_be_used_is_refused(changes, error, said):
         fit_digits(**changes)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"loss": "cross_entropy"}, "losses.CrossEntropy()"),
+        ({"loss": pb.losses.CrossEntropy}, "losses.CrossEntropy()"),
+        ({"optimizer": "adam"}, "optim.SGD(lr=0.1)"),
+        ({"net": [pb.Linear(10)]}, "Chain"),
+        ({"data": (np.zeros((3, 2)), np.zeros(3))}, "from_arrays"),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_explained(changes, said):
+    with pytest.raises(ConfigError) as caught:
+        fit_digits(**changes)
+    assert said in str(caught.value)
 
 
 def test_nan_pixels_are_refused_before_training():

@@ -14,7 +14,7 @@ import pytest
 from runs import command, digits, environment, fit_tiny, pullback, theta_of
 
 import pullback as pb
-from pullback.core.errors import ConfigError, ModelFileError
+from pullback.core.errors import ConfigError, ModelFileError, NonFiniteError
 from pullback.train.checkpoint import NAME as CHECKPOINT
 from pullback.train.events import EpochEnded, Progress
 
@@ -72,6 +72,21 @@ def test_a_finished_run_can_be_resumed_and_stays_as_it_is(tmp_path):
     again = pb.resume(tmp_path / "run", digits())
     assert again.stopped == done.stopped
     np.testing.assert_array_equal(again.model.theta.flat, done.model.theta.flat)
+
+
+def test_a_batch_of_all_examples_stays_one(tmp_path, progress_at_every_step):
+    """None is not written to config.toml: it must be what is read where nothing is."""
+    whole = fit_tiny(batch_size=None)
+    fit_tiny(tmp_path / "cut", batch_size=None, callbacks=[interrupt_at(Progress, 2)])
+    resumed = pb.resume(tmp_path / "cut", digits())
+    np.testing.assert_array_equal(resumed.model.theta.flat, whole.model.theta.flat)
+
+
+def test_a_run_that_failed_before_its_first_checkpoint_does_not_block_its_folder(tmp_path):
+    with pytest.raises(NonFiniteError):
+        fit_tiny(tmp_path / "run", optimizer=pb.optim.SGD(1e38))
+    fit_tiny(tmp_path / "run")
+    assert (tmp_path / "run" / CHECKPOINT).exists()
 
 
 def test_other_data_are_refused(tmp_path):

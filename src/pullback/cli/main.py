@@ -96,7 +96,7 @@ def _exit(code: int) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every expected error is one line and an exit code."""
-    from pullback.core.errors import PullbackError
+    from pullback.core.errors import PullbackError, StorageError
 
     try:
         cli.main(args=arguments, prog_name="pullback")
@@ -104,5 +104,8 @@ def main(arguments: list[str] | None = None) -> None:
         message = " ".join(str(error).split())
         print(f"pullback: {message}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        print(f"pullback: {error.strerror or error}", file=sys.stderr)
+        sys.exit(StorageError.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -33,7 +33,7 @@ RECIPE_OPTIONS = (
     Option("label_smoothing", float, "Share of each target spread over all classes."),
     Option("optimizer", str, "The update rule: sgd, momentum, adam, adamw, lion, ..."),
     Option("lr", float, "Learning rate; the highest one, under a schedule."),
-    Option("schedule", str, "Of the learning rate: constant, step, cosine, one_cycle, on_plateau, ..."),
+    Option("schedule", str, "Of the learning rate: constant, step, cosine, one_cycle, ..."),
     Option("clip_value", float, "Largest size of a gradient's entry."),
     Option("clip_norm", float, "Largest norm of each parameter's gradient."),
     Option("clip_global_norm", float, "Largest norm of the whole gradient."),

@@ -23,8 +23,8 @@ from pullback.losses.base import LOSSES
 from pullback.maps import Dropout, Flatten, Linear, RandomShift
 from pullback.optim import OPTIMIZERS, Optimizer, chain
 from pullback.optim import transforms as update
-from pullback.optim.schedules import SCHEDULES
-from pullback.train.metrics import as_metrics
+from pullback.optim.schedules import SCHEDULES, ConstantLR
+from pullback.train.metrics import as_metrics, usual_metrics
 from pullback.train.settings import Settings
 
 Recipe = dict[str, Any]
@@ -138,7 +138,8 @@ def settings_of(name: str, data: Data, file: Recipe, flags: Recipe) -> Settings:
     net = build_net(recipe, data)
     loss = build_loss(recipe, data)
     chosen = {key: recipe[key] for key in SCALARS if recipe.get(key) is not None}
-    chosen["metrics"] = as_metrics(dict.fromkeys((*loss.metrics, *recipe.get("metrics", ()))))
+    usual = usual_metrics(loss, data.classes)
+    chosen["metrics"] = as_metrics(dict.fromkeys((*usual, *recipe.get("metrics", ()))))
     chosen["augment"] = RandomShift(recipe["shift"]) if recipe["shift"] else None
     return Settings(net=net, loss=loss, optimizer=build_optimizer(recipe), **chosen)
 
@@ -235,7 +236,10 @@ def build_optimizer(recipe: Recipe) -> Optimizer:
 def _schedule(recipe: Recipe) -> Any:
     if isinstance(recipe["schedule"], Mapping):
         return from_config(dict(recipe["schedule"]))
-    return _call(SCHEDULES.get(recipe["schedule"]), recipe["lr"])
+    if not recipe["lr"] > 0:
+        raise ConfigError(f"lr={recipe['lr']!r}; expected a number above 0")
+    schedule = SCHEDULES.get(recipe["schedule"])
+    return recipe["lr"] if schedule is ConstantLR else _call(schedule, recipe["lr"])
 
 
 def _call(cls: Any, *values: Any, **named: Any) -> Any:

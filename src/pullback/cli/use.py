@@ -12,7 +12,7 @@ from pullback.core.errors import ConfigError
 from pullback.data import available, load
 from pullback.data.images import load_image
 from pullback.train.fit import data_of_source
-from pullback.train.model import Model
+from pullback.train.metrics import usual_metrics
 from pullback.train.model_file import load_model
 from pullback.train.run_folder import RunFolder
 
@@ -22,17 +22,11 @@ TEXT = {
 }
 
 
-def model_of(run: str) -> Model:
-    """Return the model of a run's folder, or of a model file."""
-    path = Path(run)
-    return load_model(RunFolder(path).model if path.is_dir() else path)
-
-
 def evaluate_command(
     run: str, data: str | None, data_dir: str | None, metrics: tuple[str, ...], as_json: bool
 ) -> None:
     """Print the figures of a model on the test part of its data, or of other data."""
-    model = model_of(run)
+    model = load_model(run)
     if data is not None:
         found = load(data, data_dir=data_dir)
     else:
@@ -40,7 +34,7 @@ def evaluate_command(
         _, source = folder.read_config()
         found = data_of_source(folder, source | ({"data_dir": data_dir} if data_dir else {}))
     dataset = found.test if found.test is not None else found.train
-    wanted = (*model.loss.metrics, *metrics)
+    wanted = (*usual_metrics(model.loss, model.classes), *metrics)
     figures = model.evaluate(dataset, dict.fromkeys(wanted))
     if as_json:
         print(json.dumps(figures))
@@ -53,7 +47,7 @@ def evaluate_command(
 
 def predict_command(run: str, images: tuple[str, ...], as_json: bool) -> None:
     """Print the class that the model sees in each image, and how probable it finds it."""
-    model = model_of(run)
+    model = load_model(run)
     if model.image is None or model.classes is None:
         raise ConfigError(
             f"{run}: this model was not trained on images; "

@@ -192,6 +192,6 @@ def checked_spec(name: str, child: Map, x: Specs) -> Specs:
         return child.spec(x)
     except PullbackError as error:
         where = f"{name}.{error.args[0]}" if getattr(error, "placed", False) else None
-        placed = ShapeError(where or f"{name} ({type(child).__name__}): {error}")
+        placed = ShapeError(where or f"{name} ({child.title}): {error}")
         placed.placed = True  # type: ignore[attr-defined]
         raise placed from None

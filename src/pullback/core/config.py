@@ -6,7 +6,7 @@ registered descriptions; nothing read from a file can run code.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pullback.core.errors import ConfigError, PullbackError, suggestion
@@ -19,7 +19,8 @@ _PLAIN = (bool, int, float, str, type(None))
 def to_config(value: Any) -> Any:
     """Return ``value`` as dictionaries, lists and plain values.
 
-    A description becomes ``{"type": name, field: value, ...}``, fields at their default left out.
+    A description becomes ``{"type": name, field: value, ...}`` with every field, so that it means
+    the same when a default has changed.
 
     Raises:
         ConfigError: something in it is not registered or not plain.
@@ -35,9 +36,7 @@ def to_config(value: Any) -> Any:
         )
     config: dict[str, Any] = {TYPE: type(value).__name__}
     for item in fields(value):
-        current = getattr(value, item.name)
-        if item.default is MISSING or current != item.default:
-            config[item.name] = to_config(current)
+        config[item.name] = to_config(getattr(value, item.name))
     return config
 
 

@@ -25,6 +25,11 @@ class Lifted(Map):
     function_grads: Callable[..., dict[str, Any]] | None
     declared: Mapping[str, Param] = field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """The name that was given."""
+        return self.name
+
     def _with_p(self, p: Params) -> tuple[Any, ...]:
         return (p,) if self.declared else ()
 

@@ -37,6 +37,11 @@ class Map:
     passes_init: ClassVar[bool] = False
     """True where the map after this one should choose that instead (normalisation, dropout)."""
 
+    @property
+    def title(self) -> str:
+        """What messages and tables call the map."""
+        return type(self).__name__
+
     def spec(self, x: Specs) -> Specs:
         """Return the spec of the output for an input of spec ``x``.
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
 from pullback.core.arrays import namespace
 from pullback.core.errors import ShapeError
 from pullback.core.registry import Registry
@@ -44,11 +46,17 @@ LOSSES: Registry[Loss] = Registry("loss")
 
 
 def matched(y: Array, target: Array) -> Array:
-    """Return ``target`` in the shape and dtype of ``y``: a missing last axis of 1 is added.
+    """Return ``target`` in the shape and dtype of ``y``.
+
+    Class numbers ``(N,)`` for outputs ``(N, K)`` become rows with a 1 in the class's place; a
+    missing last axis of 1 is added.
 
     Raises:
-        ShapeError: the shapes differ otherwise.
+        ShapeError: the shapes differ otherwise, or a class number is out of range.
     """
+    whole = isinstance(target, np.ndarray) and target.dtype.kind in "ui"
+    if whole and target.ndim == 1 and y.ndim == 2 and y.shape[1] > 1 and len(y) == len(target):
+        return one_hot(y, target)
     if target.ndim == y.ndim - 1 and y.shape[-1] == 1:
         target = target[..., None]
     if tuple(target.shape) != tuple(y.shape):
@@ -57,6 +65,23 @@ def matched(y: Array, target: Array) -> Array:
             f"{tuple(y.shape)}; the last map should have one unit for each target value"
         )
     return namespace(y).astype(target, y.dtype)
+
+
+def one_hot(y: Array, target: Array) -> Array:
+    """Return class numbers ``(N,)`` as rows of zeros with a one, in the shape and dtype of ``y``.
+
+    Raises:
+        ShapeError: a class number that is not one of ``y``'s columns.
+    """
+    xp = namespace(y)
+    if isinstance(target, np.ndarray) and target.size:
+        low, high = target.min(), target.max()
+        if target.dtype.kind not in "ui" or low < 0 or high >= y.shape[1]:
+            raise ShapeError(
+                f"class numbers from {low} to {high} ({target.dtype}) for {y.shape[1]} outputs; "
+                f"expected whole numbers 0..{y.shape[1] - 1}"
+            )
+    return xp.astype(xp.arange(y.shape[1]) == target[:, None], y.dtype)
 
 
 def over_outputs(values: Array, how: str) -> Array:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pullback.core.arrays import namespace
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.spec import Array
 from pullback.core.stable import log_softmax, sigmoid, softplus
-from pullback.losses.base import LOSSES, Loss, matched, outputs, over_outputs
+from pullback.losses.base import LOSSES, Loss, matched, one_hot, outputs, over_outputs
 
 
 def _softmax(y: Array) -> Array:
@@ -101,14 +99,7 @@ def _as_rows(xp: Any, y: Array, target: Array) -> Array:
             f"CrossEntropy: the target's shape {tuple(target.shape)} does not fit the output's "
             f"{tuple(y.shape)}; expected ({y.shape[0]},) class numbers or {tuple(y.shape)}"
         )
-    if isinstance(target, np.ndarray) and target.size:
-        low, high = target.min(), target.max()
-        if not np.issubdtype(target.dtype, np.integer) or low < 0 or high >= y.shape[1]:
-            raise ShapeError(
-                f"CrossEntropy: class numbers from {low} to {high} ({target.dtype}) for "
-                f"{y.shape[1]} outputs; expected whole numbers 0..{y.shape[1] - 1}"
-            )
-    return xp.astype(xp.arange(y.shape[1]) == target[:, None], y.dtype)
+    return one_hot(y, target)
 
 
 @LOSSES.register

@@ -8,6 +8,7 @@ arrays, its slots; those whose name begins with ``_`` are scratch and not worth 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -226,7 +227,7 @@ def chain(*transforms: Transform) -> Chained:
 def check(owner: Any, name: str, value: Any, low: float, high: float | None) -> None:
     """Raise ``ConfigError`` unless ``value`` is a number in ``[low, high)``."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not value >= low or (high is not None and value >= high):
+    if not number or not low <= value < (math.inf if high is None else high):
         span = (
             f"from {low:g} up to, not with, {high:g}"
             if high is not None

@@ -27,8 +27,8 @@ class Watched(Map):
 
     def _note(self, array: Any, direction: str) -> None:
         if not self.found and not _finite(array):
-            kind = type(self.source).__name__
-            self.found.append(f"in layer {self.path or '(the network)'} ({kind}), {direction}")
+            layer = f"{self.path or 'of the network'} ({self.source.title})"
+            self.found.append(f"in layer {layer}, {direction}")
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Apply the source, and look at what it returns."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pullback.core.errors import ConfigError
+from pullback.core.errors import ConfigError, NonFiniteError
 from pullback.core.map import Map
 from pullback.core.spec import Spec
 from pullback.data.dataset import Data, Dataset
@@ -19,7 +19,7 @@ from pullback.optim import Optimizer
 from pullback.train.events import Callback
 from pullback.train.history import History
 from pullback.train.loop import UNFINISHED, Loop
-from pullback.train.metrics import as_metrics
+from pullback.train.metrics import as_metrics, usual_metrics
 from pullback.train.model import Model
 from pullback.train.run_folder import RunFolder
 from pullback.train.settings import Settings
@@ -96,12 +96,17 @@ def fit(
             the last good checkpoint is kept.
         StorageError: the run's folder cannot be written.
     """
+    if not isinstance(data, Dataset | Data):
+        raise ConfigError(
+            f"data is a {type(data).__name__}; make a data set of arrays with "
+            "pullback.data.from_arrays(x, y)"
+        )
     share = validation if isinstance(validation, int | float) else 0.0
     settings = Settings(
         net=net,
         loss=loss,
         optimizer=optimizer,
-        metrics=as_metrics(loss.metrics if metrics is None else metrics),
+        metrics=as_metrics(usual_metrics(loss, data.classes) if metrics is None else metrics),
         epochs=epochs,
         batch_size=batch_size,
         validation=float(share),
@@ -201,7 +206,13 @@ class Training:
         """Train, or only write the last files of a run that is over; keep all in ``folder``."""
         position = self.loop.position
         if position.stopped is None or position.stopped in UNFINISHED:
-            self.loop.run(lambda: self._save(folder), lambda: self._finish(folder))
+            try:
+                self.loop.run(lambda: self._save(folder), lambda: self._finish(folder))
+            except NonFiniteError as error:
+                if folder is not None and position.records:
+                    kept = f"{folder.checkpoint} is as it was after epoch {len(position.records)}"
+                    raise NonFiniteError(f"{error}; {kept}") from None
+                raise
         else:  # killed between the last checkpoint and the last file
             self._finish(folder)
         reason = position.stopped

@@ -13,7 +13,7 @@ import numpy as np
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.map import init
-from pullback.core.spec import Spec
+from pullback.core.spec import Spec, spec_of
 from pullback.core.theta import Theta
 from pullback.core.tree import map_leaves
 from pullback.data.batches import Batches, check_batch_size
@@ -75,6 +75,7 @@ class Loop:
         self.normalizer = normalizer
         self.step = self._make_step()
         self.learner = self._start()
+        self._check_parts_fit()
         self.position = Position()
         self.tally = self._fresh_tally()
         self.best = self._snapshot() if settings.patience is not None else None
@@ -99,6 +100,22 @@ class Loop:
                 f"batch_size={self.batch_size} leaves a batch of one example of the "
                 f"{len(self.train)}, which batch normalisation cannot use; choose another size"
             )
+
+    def _check_parts_fit(self) -> None:
+        """Run two examples through, so that parts that do not fit are found before anything else.
+
+        Raises:
+            ShapeError: network, loss, targets or augmentation do not fit together.
+        """
+        settings, y = self.settings, self.train.y.reshape(len(self.train), -1)[:, 0]
+        few = self.train[np.array([y.argmin(), y.argmax()])]  # the first and the last class
+        if settings.augment is not None:
+            settings.augment.spec(spec_of(few.x))
+        x = self.normalizer.apply(few.x, settings.dtype)
+        with np.errstate(all="ignore"):
+            ctx = Context(state=self.learner.state)
+            outputs, _ = settings.net.forward(self.learner.theta, x, ctx)
+            settings.loss.forward(outputs, few.y)
 
     def _make_step(self) -> Step:
         settings = self.settings

@@ -14,6 +14,7 @@ import numpy as np
 
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.registry import Registry
+from pullback.losses.base import Loss
 
 
 class Metric:
@@ -235,6 +236,11 @@ def metric_name(metric: Metric) -> str:
     if isinstance(metric, TopK):
         return f"top{metric.k}"
     return type(metric).__name__.lower()
+
+
+def usual_metrics(loss: Loss, classes: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return what is measured beside ``loss`` where nothing else is asked for."""
+    return loss.metrics if classes is None else ("accuracy",)
 
 
 def as_metrics(given: Any) -> tuple[Metric, ...]:

@@ -22,7 +22,7 @@ from pullback.data.normalize import Affine
 from pullback.engine import lower
 from pullback.losses.base import Loss
 from pullback.train.evaluate import EVALUATION_BATCH, evaluate
-from pullback.train.metrics import as_metrics, classes_of
+from pullback.train.metrics import as_metrics, classes_of, usual_metrics
 from pullback.train.summary import Summary, summarize
 
 
@@ -94,7 +94,8 @@ class Model:
             dataset: raw examples and targets.
             metrics: names or metrics; by default those usual with the loss.
         """
-        chosen = as_metrics(self.loss.metrics if metrics is None else metrics)
+        usual = usual_metrics(self.loss, self.classes)
+        chosen = as_metrics(usual if metrics is None else metrics)
         self._check(dataset)
         batches = Batches(
             dataset, self.normalizer, min(EVALUATION_BATCH, len(dataset)), self.spec.dtype

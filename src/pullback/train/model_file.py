@@ -16,13 +16,19 @@ import numpy as np
 
 from pullback.core.config import from_config, to_config
 from pullback.core.errors import ModelFileError, PullbackError
+from pullback.core.map import Map
 from pullback.core.spec import Spec
 from pullback.core.theta import Layout
 from pullback.core.tree import dotted, leaves, map_leaves, unflatten
+from pullback.data.images import ImageFormat
+from pullback.data.normalize import Affine
+from pullback.losses.base import Loss
 from pullback.train.model import Model
 from pullback.train.storage import write_whole
 
 FORMAT = "pullback-model-1"
+NAME = "model.safetensors"
+IMAGE = (ImageFormat, type(None))
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -78,13 +84,15 @@ def _one_line(error: Exception) -> str:
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a model that ``Model.save`` wrote, or that a run folder holds.
+    """Read a model that ``Model.save`` wrote, or that of a run, given its folder.
 
     Raises:
         ModelFileError: the file is missing, damaged, or its tensors are not those of the network
             that it describes.
     """
     path = Path(path)
+    if path.is_dir():
+        path = path / NAME
     tensors, metadata = read_tensors(path)
     try:
         header = json.loads(metadata["pullback"])
@@ -93,9 +101,12 @@ def load_model(path: str | Path) -> Model:
                 f"{path}: format {header['format']!r}, expected {FORMAT!r}; "
                 "it was written by another version"
             )
-        net = from_config(header["net"])
+        net = _described(path, header, "net", Map)
         input_spec = Spec(tuple(header["input"]["shape"]), header["input"]["dtype"])
-        parts = {name: from_config(header[name]) for name in ("loss", "normalizer", "image")}
+        parts = {
+            name: _described(path, header, name, kind)
+            for name, kind in (("loss", Loss), ("normalizer", Affine), ("image", IMAGE))
+        }
         classes = tuple(header["classes"]) if header["classes"] is not None else None
     except ModelFileError:
         raise
@@ -107,6 +118,16 @@ def load_model(path: str | Path) -> Model:
             "expected a file written by save, or model.safetensors of a run"
         ) from None
     return _assemble(path, net, tensors, input_spec, classes, parts)
+
+
+def _described(path: Path, header: dict[str, Any], name: str, kind: Any) -> Any:
+    """Return what the header's entry ``name`` describes, which must be of ``kind``."""
+    found = from_config(header[name])
+    if not isinstance(found, kind):
+        raise ModelFileError(
+            f"{path}: its {name!r} describes a {type(found).__name__}; the file was tampered with"
+        )
+    return found
 
 
 def _assemble(

@@ -11,12 +11,12 @@ from pullback.core.config import from_config, to_config
 from pullback.core.errors import ConfigError, PullbackError
 from pullback.train.checkpoint import NAME as CHECKPOINT
 from pullback.train.history import History
+from pullback.train.model_file import NAME as MODEL
 from pullback.train.settings import Settings
 from pullback.train.storage import make_folder, write_whole
 
 CONFIG = "config.toml"
 HISTORY = "history.jsonl"
-MODEL = "model.safetensors"
 CURVES = "curves.png"
 
 
@@ -42,7 +42,7 @@ class RunFolder:
         """
         import tomli_w
 
-        if self.config.exists() or self.checkpoint.exists():
+        if self.checkpoint.exists():  # a run that never came so far has nothing to lose
             raise ConfigError(
                 f"{self.path}: there is a run here already; continue it with "
                 f"'pullback resume {self.path}', or choose another folder with --out"
@@ -85,7 +85,7 @@ class RunFolder:
 
 
 def _without_none(value: Any) -> Any:
-    """Leave out what is None, which TOML cannot write and which is the default wherever used."""
+    """Leave out what is None: TOML cannot write it, and it is the default wherever it may stand."""
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):

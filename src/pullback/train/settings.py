@@ -15,6 +15,11 @@ from pullback.train.metrics import Metric
 SETTINGS: Registry[Any] = Registry("settings")
 DTYPES = ("float32", "float64")
 NORMALIZATIONS = ("standard", "scale", "none")
+PARTS = (
+    ("net", Map, "Chain(Flatten(), Linear(10))"),
+    ("loss", Loss, "losses.CrossEntropy()"),
+    ("optimizer", Optimizer, "optim.SGD(lr=0.1)"),
+)
 
 
 @SETTINGS.register
@@ -27,7 +32,7 @@ class Settings:
     optimizer: Optimizer
     metrics: tuple[Metric, ...]
     epochs: int = 10
-    batch_size: int | None = 128
+    batch_size: int | None = None
     validation: float = 0.0
     stratify: bool = False
     seed: int = 0
@@ -41,6 +46,11 @@ class Settings:
     max_seconds: float | None = None
 
     def __post_init__(self) -> None:
+        for name, kind, example in PARTS:
+            if not isinstance(getattr(self, name), kind):
+                raise ConfigError(
+                    f"{name}={getattr(self, name)!r}; expected one such as pullback.{example}"
+                )
         for name in ("epochs", "batch_size", "accumulate", "patience", "max_steps"):
             self._check_count(name)
         _check_choice("dtype", self.dtype, DTYPES)

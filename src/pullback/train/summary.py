@@ -27,8 +27,8 @@ class Summary:
         table = [HEADINGS, *self.rows, total]
         widths = [max(len(row[i]) for row in table) for i in range(len(HEADINGS))]
         lines = [_line(row, widths) for row in table]
-        rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]]).rstrip()
+        rule = "-" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
     __repr__ = __str__
 
@@ -39,7 +39,7 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
         cell.rjust(width) if i in numeric else cell.ljust(width)
         for i, (cell, width) in enumerate(zip(row, widths, strict=True))
     ]
-    return "  ".join(cells)
+    return "  ".join(cells).rstrip()
 
 
 def summarize(net: Map, x: Spec) -> Summary:
@@ -67,7 +67,7 @@ def _add_rows(net: Map, x: Specs, path: str, layout: Layout, rows: list[Any]) ->
     rows.append(
         (
             path or "-",
-            type(net).__name__,
+            net.title,
             _shape(net.spec(x)),
             f"{count:,}",
             f"{net.multiply_adds(x):,}",
