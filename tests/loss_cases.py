@@ -84,6 +84,7 @@ def _regression(*losses: Loss, smooth: bool = False) -> list[LossCase]:
         ((4, 1), column),
         ((3, 2, 2), numbers),
         ((6,), numbers),
+        ((5, 3), classes),
     ]
     return [
         LossCase(losses[i % len(losses)], shape, target, smooth)
@@ -109,12 +110,14 @@ LOSS_CASES: dict[str, list[LossCase]] = {
         LossCase(BinaryCrossEntropy(), (5, 1), unit_column, smooth=True),
         LossCase(BinaryCrossEntropy(), (4, 3), unit, smooth=True),
         LossCase(BinaryCrossEntropy(), (3, 2, 2), bits, smooth=True),
+        LossCase(BinaryCrossEntropy(), (4, 3), classes, smooth=True),
     ],
     "KLDivergence": [
         LossCase(KLDivergence(), (1, 3), shares),
         LossCase(KLDivergence(), (5, 4), shares),
         LossCase(KLDivergence(), (5, 4), one_hot),
         LossCase(KLDivergence(), (3, 2), unit),
+        LossCase(KLDivergence(), (5, 3), small_classes),
     ],
     "HalfSquaredError": _regression(HalfSquaredError()),
     "SquaredError": _regression(SquaredError()),

@@ -38,14 +38,14 @@ def test_there_and_back(value):
     assert to_config(again) == data
 
 
-def test_fields_at_their_default_are_left_out():
-    assert to_config(Linear(3)) == {"type": "Linear", "units": 3}
+def test_every_field_is_written_so_that_defaults_may_change():
+    assert to_config(Linear(3)) == {"type": "Linear", "units": 3, "bias": True, "init": None}
     assert to_config(ReLU()) == {"type": "ReLU"}
     assert to_config(Linear(3, bias=False, init=Constant())) == {
         "type": "Linear",
         "units": 3,
         "bias": False,
-        "init": {"type": "Constant"},
+        "init": {"type": "Constant", "value": 0.0},
     }
 
 
@@ -55,7 +55,7 @@ def test_compositions_keep_names_and_order():
         "type": "Chain",
         "names": ["0", "out"],
         "maps": [
-            {"type": "Linear", "units": 2},
+            {"type": "Linear", "units": 2, "bias": True, "init": None},
             {"type": "Parallel", "names": ["a"], "maps": [{"type": "ReLU"}], "combine": "add"},
         ],
     }

@@ -18,6 +18,13 @@ FOUND = all_loss_cases()
 every_case = pytest.mark.parametrize("case", FOUND.values(), ids=FOUND.keys())
 
 
+def rows(y, t):
+    """Targets in the shape of the outputs; class numbers as rows with a one."""
+    if t.ndim == 1 and y.ndim == 2 and y.shape[1] > 1:
+        t = F.one_hot(t.long(), y.shape[1])
+    return t.reshape(y.shape).to(y)
+
+
 def cross_entropy(loss, y, t):
     weight = None if loss.class_weights is None else torch.tensor(loss.class_weights).to(y)
     t = t.to(y) if t.ndim == 2 else t.long()
@@ -26,12 +33,12 @@ def cross_entropy(loss, y, t):
 
 
 def binary(loss, y, t):
-    values = F.binary_cross_entropy_with_logits(y, t.reshape(y.shape).to(y), reduction="none")
+    values = F.binary_cross_entropy_with_logits(y, rows(y, t), reduction="none")
     return per_example(values)
 
 
 def divergence(loss, y, t):
-    return F.kl_div(F.log_softmax(y, dim=1), t, reduction="none").sum(dim=1)
+    return F.kl_div(F.log_softmax(y, dim=1), rows(y, t), reduction="none").sum(dim=1)
 
 
 def per_example(values):
@@ -39,11 +46,11 @@ def per_example(values):
 
 
 def huber(loss, y, t):
-    return per_example(F.huber_loss(y, t.reshape(y.shape), reduction="none", delta=loss.delta))
+    return per_example(F.huber_loss(y, rows(y, t), reduction="none", delta=loss.delta))
 
 
 def half_squared(loss, y, t):
-    values = F.mse_loss(y, t.reshape(y.shape), reduction="none")
+    values = F.mse_loss(y, rows(y, t), reduction="none")
     return values.reshape(len(y), -1).sum(dim=1) / 2
 
 
@@ -52,12 +59,8 @@ THEIRS: dict[str, Callable] = {
     "BinaryCrossEntropy": binary,
     "KLDivergence": divergence,
     "HalfSquaredError": half_squared,
-    "SquaredError": lambda loss, y, t: per_example(
-        F.mse_loss(y, t.reshape(y.shape), reduction="none")
-    ),
-    "AbsoluteError": lambda loss, y, t: per_example(
-        F.l1_loss(y, t.reshape(y.shape), reduction="none")
-    ),
+    "SquaredError": lambda loss, y, t: per_example(F.mse_loss(y, rows(y, t), reduction="none")),
+    "AbsoluteError": lambda loss, y, t: per_example(F.l1_loss(y, rows(y, t), reduction="none")),
     "Huber": huber,
 }
 LINKS: dict[str, Callable] = {

@@ -167,3 +167,17 @@ def test_pieces_of_a_batch_add_up_to_its_mean(rng):
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-15)
     values, _ = SquaredError().forward(y, t)
     np.testing.assert_allclose(np.sum(whole * values), np.average(values, weights=weight))
+
+
+@pytest.mark.parametrize(
+    "loss", [HalfSquaredError(), SquaredError(), AbsoluteError(), Huber(), KLDivergence()], ids=str
+)
+def test_class_numbers_stand_for_rows_with_a_one(loss, rng):
+    y, target = rng.standard_normal((4, 3)), np.array([0, 2, 2, 1])
+    found, expected = loss.forward(y, target), loss.forward(y, np.eye(3)[target])
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+    with pytest.raises(ShapeError, match=r"class numbers from 0 to 3 .* 0\.\.2"):
+        loss.forward(y, np.array([0, 3, 2, 1]))
+    with pytest.raises(ShapeError, match="does not fit"):
+        loss.forward(y, np.array([0.0, 2.0, 2.0, 1.0]))

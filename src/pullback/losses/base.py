@@ -54,7 +54,7 @@ def matched(y: Array, target: Array) -> Array:
     Raises:
         ShapeError: the shapes differ otherwise, or a class number is out of range.
     """
-    whole = isinstance(target, np.ndarray) and target.dtype.kind in "ui"
+    whole = namespace(target).isdtype(target.dtype, "integral")
     if whole and target.ndim == 1 and y.ndim == 2 and y.shape[1] > 1 and len(y) == len(target):
         return one_hot(y, target)
     if target.ndim == y.ndim - 1 and y.shape[-1] == 1:
