@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gzip
-import os
 import resource
 import struct
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 from runs import command, environment, pullback
 
 import pullback as pb
+
+FULL = Path("/dev/full")
 
 
 def complaint(done, code):
@@ -265,9 +267,9 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path):
     assert pb.load_model(tmp_path / "run" / "model.safetensors")
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 def test_output_that_cannot_be_printed(tmp_path):
-    with open("/dev/full", "w") as full:
+    with FULL.open("w") as full:
         done = subprocess.run(
             command("datasets"), cwd=tmp_path, env=environment(), stdout=full,
             stderr=subprocess.PIPE, text=True, timeout=60, check=False,

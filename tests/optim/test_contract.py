@@ -47,7 +47,7 @@ from pullback.optim import (
 )
 
 NAN, INF = math.nan, math.inf
-LR = [{"lr": -0.1}, {"lr": NAN}, {"lr": "fast"}, {"lr": None}, {"lr": True}]
+LR = [{"lr": -0.1}, {"lr": NAN}, {"lr": INF}, {"lr": "fast"}, {"lr": None}, {"lr": True}]
 MOMENTUM = [{"momentum": v} for v in (1, 1.0, -0.1, NAN, "x")]
 BETAS = [{f"beta{i}": v} for i in (1, 2) for v in (1, 1.0, -0.1, NAN)]
 EPS = [{"eps": v} for v in (-1e-8, NAN, "x")]

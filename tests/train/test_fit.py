@@ -220,7 +220,9 @@ def test_noise_depends_on_the_seed_alone():
         "too few outputs": (
             {"net": pb.Chain(pb.Flatten(), pb.Linear(5))}, ShapeError, "5 outputs",
         ),
-        "no axis for the classes": ({"net": pb.Chain(pb.Reshape((8, 8)))}, ShapeError, "N, classes"),
+        "no axis for the classes": (
+            {"net": pb.Chain(pb.Reshape((8, 8)))}, ShapeError, "N, classes",
+        ),
         "does not fit": (
             {"net": pb.Chain(pb.Reshape((7, 7)), pb.Flatten())}, ShapeError, "0 (Reshape)",
         ),

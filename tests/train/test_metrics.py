@@ -218,6 +218,13 @@ def test_top_1_is_the_accuracy():
     assert value_of(TopK(1), y, t, weight) == value_of(Accuracy(), y, t, weight)
 
 
+def test_r2_of_several_outputs_is_the_mean_of_theirs():
+    t = np.array([[1.0, 100.0], [2.0, 300.0], [3.0, 200.0]])
+    y = np.array([[1.0, 150.0], [2.0, 300.0], [2.5, 200.0]])
+    expected = ((1 - 0.25 / 2) + (1 - 2500 / 20000)) / 2
+    assert value_of(R2(), y, t) == pytest.approx(expected, rel=1e-12)
+
+
 def test_r2_of_targets_that_do_not_vary_is_not_a_number():
     assert math.isnan(value_of(R2(), [[1.0], [2.0]], [[3.0], [3.0]]))
 

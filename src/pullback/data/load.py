@@ -141,7 +141,9 @@ def load_npz(path: str | Path) -> Data:
             given = _classes(np.concatenate([arrays[names[1]], arrays["y_test"]]))
     train = from_arrays(arrays[names[0]], arrays[names[1]], classes=given, name=str(path))
     test = None
-    if "x_test" in arrays and "y_test" in arrays:
+    if ("x_test" in arrays) != ("y_test" in arrays):
+        raise DataError(f"{path}: has one of x_test and y_test; expected both, or neither")
+    if "x_test" in arrays:
         test = Dataset(arrays["x_test"], arrays["y_test"], None, train.classes, f"{path} (test)")
     return Data(train, test, path.stem)
 

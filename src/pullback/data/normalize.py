@@ -28,6 +28,10 @@ class Affine:
         """Return the normalised values in ``dtype``, written into ``out`` where it is given."""
         if out is None:
             out = np.empty(x.shape, dtype)
+        if x.dtype.kind == "f" and x.dtype.itemsize > out.dtype.itemsize:
+            # A large mean is taken away before its digits are lost.
+            out[...] = x * np.asarray(self.scale, x.dtype) + np.asarray(self.shift, x.dtype)
+            return out
         # Converting first, then working in place, is three times as fast as a mixed product.
         np.copyto(out, x, casting="unsafe")
         if self.scale != 1.0:

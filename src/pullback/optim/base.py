@@ -163,6 +163,11 @@ class Chained(Optimizer):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "transforms", tuple(self.transforms))
+        for transform in self.transforms:
+            if not isinstance(transform, Transform):
+                raise ConfigError(
+                    f"chain: {transform!r} is no transform; expected one such as SGD() or L2(1e-4)"
+                )
         rules = [t for t in self.transforms if isinstance(t, Optimizer)]
         if len(rules) != 1:
             names = ", ".join(type(t).__name__ for t in self.transforms) or "nothing"

@@ -126,29 +126,30 @@ class MAE(Mean):
 @METRICS.register
 @dataclass(frozen=True)
 class R2(Metric):
-    """``1 - sum w (t - y)^2 / sum w (t - mean t)^2``: the share of variance explained."""
+    """``1 - sum w (t - y)^2 / sum w (t - mean t)^2``: the share of variance explained.
+
+    The mean over the outputs, where there are several.
+    """
 
     def size(self, outputs: int) -> int:
-        """Return 4: weight, total, squares, squared errors."""
-        return 4
+        """Return 4 for each output: weight, total, squares, squared errors."""
+        return 4 * outputs
 
     def add(self, sums: np.ndarray, y: np.ndarray, target: np.ndarray, weight: Any) -> None:
         """Add the moments of the targets and the squared errors."""
         t = target.reshape(len(y), -1).astype(np.float64)
         error = t - y.reshape(len(y), -1)
         w = np.ones((len(y), 1)) if weight is None else np.asarray(weight, np.float64)[:, None]
-        sums += [
-            (w * np.ones_like(t)).sum(),
-            (w * t).sum(),
-            (w * t * t).sum(),
-            (w * error**2).sum(),
-        ]
+        moments = [(w * part).sum(axis=0) for part in (np.ones_like(t), t, t * t, error**2)]
+        sums += np.concatenate(moments)
 
     def result(self, sums: np.ndarray) -> float:
-        """Return R2; NaN where the targets do not vary."""
-        count, total, squares, errors = sums
-        spread = squares - total * total / count if count else 0.0
-        return float(1 - errors / spread) if spread > 0 else float("nan")
+        """Return R2; NaN where the targets of an output do not vary."""
+        count, total, squares, errors = sums.reshape(4, -1)
+        if not count.all():
+            return float("nan")
+        spread = squares - total * total / count
+        return float((1 - errors / spread).mean()) if (spread > 0).all() else float("nan")
 
 
 @METRICS.register
