@@ -20,6 +20,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 import pullback as pb
+from pullback.core.theta import Theta
 from pullback.data.split import order
 from pullback.train.fit import Training
 from pullback.train.metrics import Accuracy
@@ -29,7 +30,8 @@ BATCH = 128
 LR = 0.01
 
 
-def ours(train: pb.data.Dataset) -> Callable[[], float]:
+def ours(train: pb.data.Dataset) -> tuple[Callable[[], float], Theta]:
+    """Return the epoch, and the parameters at the start."""
     layers = pb.Linear(128), pb.ReLU(), pb.Linear(64), pb.ReLU(), pb.Linear(10)
     settings = Settings(
         net=pb.Chain(pb.Flatten(), *layers),
@@ -41,17 +43,17 @@ def ours(train: pb.data.Dataset) -> Callable[[], float]:
         normalize="scale",
     )
     loop = Training(settings, train, None, ()).loop
+    start = loop.learner.theta.copy()
 
     def epoch() -> float:
         loop.position.epoch, loop.position.stopped = 0, None
         loop.run(lambda: None, lambda: None)
         return float(loop.position.records[-1]["loss"])
 
-    return epoch
+    return epoch, start
 
 
-def theirs(train: pb.data.Dataset) -> Callable[[], float]:
-    torch.manual_seed(0)
+def theirs(train: pb.data.Dataset, start: Theta) -> Callable[[], float]:
     x = torch.from_numpy(train.x.reshape(len(train), -1).astype(np.float32) / 255)
     y = torch.from_numpy(train.y)
     net = torch.nn.Sequential(
@@ -61,6 +63,10 @@ def theirs(train: pb.data.Dataset) -> Callable[[], float]:
         torch.nn.ReLU(),
         torch.nn.Linear(64, 10),
     )
+    with torch.no_grad():  # the same start, so that the losses can be compared
+        for theirs_layer, name in zip(net[::2], ("1", "3", "5"), strict=True):
+            theirs_layer.weight.copy_(torch.from_numpy(start[name]["W"].T.copy()))
+            theirs_layer.bias.copy_(torch.from_numpy(start[name]["b"].copy()))
     optimizer = torch.optim.SGD(net.parameters(), lr=LR)
     loss_of = torch.nn.CrossEntropyLoss()
 
@@ -96,7 +102,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     data = pb.data.load("mnist")
     train, _ = pb.data.split(data.train, 0.1, 0)
-    a, b = ours(train), theirs(train)
+    a, start = ours(train)
+    b = theirs(train, start)
     with threadpool_limits(options.threads):
         a(), b()  # warm up
         times = [(seconds(a), seconds(b)) for _ in range(options.rounds)]

@@ -52,7 +52,14 @@ DEFAULTS: Recipe = {
 
 RECIPES: dict[str, Recipe] = {
     "mnist": {"lr": 0.004, "batch_size": 64, "weight_decay": 0.1, "shift": 1},
-    "digits": {"epochs": 60, "batch_size": 32, "stratify": True, "shift": 1, "ema": 0.99},
+    "digits": {
+        "lr": 0.01,
+        "batch_size": 32,
+        "epochs": 100,
+        "weight_decay": 0.1,
+        "shift": 1,
+        "stratify": True,
+    },
 }
 """What goes well with each data set; measured, see docs/benchmarks.md."""
 

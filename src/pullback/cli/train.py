@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from pullback.cli.progress import reporter
@@ -28,6 +30,9 @@ def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> i
         raise ConfigError("name the data to train on, as in 'pullback train digits'")
     data_dir = flags.pop("data_dir", None) or file.get("data_dir")
     report = reporter(as_json)
+    # Loaded beside the reading of the data, on another processor: the curves are drawn with it,
+    # and it takes a third of a second.
+    Thread(target=import_module, args=("matplotlib.figure",)).start()
     with report:
         data = load(name, data_dir=data_dir)
         settings = settings_of(data.name, data, file, flags)

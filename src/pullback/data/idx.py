@@ -6,11 +6,9 @@ values in row-major order. Nothing is allocated on the word of the header alone.
 
 from __future__ import annotations
 
-import gzip
 import math
 import struct
 import zlib
-from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,7 +25,8 @@ TYPES: dict[int, np.dtype[Any]] = {
     0x0E: np.dtype(">f8"),
 }
 GZIP_MAGIC = b"\x1f\x8b"
-PIECE = 1 << 20
+GZIP = 16
+"""Added to the window's size, it makes zlib read and check gzip's header and trailer."""
 LARGEST = 1 << 31
 """Bytes of a decompressed file that are read at most."""
 
@@ -58,37 +57,40 @@ def read_idx(path: str | Path) -> np.ndarray:
         array = np.frombuffer(content, dtype, offset=start).reshape(shape)
     except ValueError:  # an axis of length 0 beside others too long for an array
         _fail(path, 4, "axis lengths of an array that can exist", f"the shape {shape}")
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    return array.astype(dtype.newbyteorder("="))
 
 
-def _content(path: Path) -> bytearray:
+def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == GZIP_MAGIC
-            file.seek(0)
-            if not packed:
-                content = _read(file)
-            else:
-                with gzip.open(file) as unpacked:
-                    content = _read(unpacked)
+        too_large = path.stat().st_size > LARGEST
+        content = b"" if too_large else path.read_bytes()
+        if content.startswith(GZIP_MAGIC):
+            content = _unpacked(content)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check --data-dir") from None
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+    except (zlib.error, EOFError) as error:
         raise DataError(
             f"{path}: damaged gzip data ({error}); download or copy the file again"
         ) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if len(content) > LARGEST:
+    if too_large or len(content) > LARGEST:
         raise DataError(f"{path}: larger than {LARGEST:,} bytes; it is not one of these files")
     return content
 
 
-def _read(file: BufferedIOBase) -> bytearray:
-    """Return at most ``LARGEST`` bytes and a piece; ``read(LARGEST)`` would allocate them all."""
-    content = bytearray()
-    while len(content) <= LARGEST and (piece := file.read(PIECE)):
-        content += piece
+def _unpacked(packed: bytes) -> bytes:
+    """Return at most ``LARGEST + 1`` bytes of what a gzip file holds.
+
+    One call for the whole, during which other threads can run; ``gzip`` would make thousands.
+    """
+    content = b""
+    while packed and len(content) <= LARGEST:
+        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | GZIP)
+        content += unpacker.decompress(packed, LARGEST + 1 - len(content))
+        if not unpacker.eof and len(content) <= LARGEST:
+            raise EOFError("it is cut short")
+        packed = unpacker.unused_data
     return content
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from pullback.core.errors import DataError
 from pullback.data.dataset import Data, Dataset
-from pullback.data.download import download
 from pullback.data.idx import read_idx
 from pullback.data.images import ImageFormat
 
@@ -95,6 +94,8 @@ def fetch(folder: Path) -> None:
         DataError: no mirror could give a file.
         StorageError: a file cannot be written.
     """
+    from pullback.data.download import download
+
     for name, digest in SHA256.items():
         download(name + ".gz", MIRRORS, folder, _checker(digest))
 

@@ -59,7 +59,9 @@ class History:
         from matplotlib.figure import Figure
 
         shown = [name for name in ("loss", "accuracy") if name in self] or ["loss"]
-        figure = Figure(figsize=(5 * len(shown), 3.6), layout="constrained")
+        # The margins are fixed: finding the best would draw everything twice.
+        figure = Figure(figsize=(5 * len(shown), 3.6))
+        figure.subplots_adjust(left=0.1 / len(shown), right=0.98, bottom=0.14, top=0.9, wspace=0.16)
         for position, name in enumerate(shown, start=1):
             axes = figure.add_subplot(1, len(shown), position)
             for key, label in ((name, "train"), (f"val_{name}", "validation")):
@@ -69,5 +71,5 @@ class History:
             axes.set_title(PLOT_LABELS[name])
             axes.grid(alpha=0.3)
             if self.records:
-                axes.legend()
+                axes.legend(loc="upper right" if name == "loss" else "lower right")
         figure.savefig(path, dpi=120)
