@@ -5,6 +5,7 @@ Everything heavy is imported by the command that needs it, so that ``--help`` an
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
@@ -42,6 +43,7 @@ def train(data: str | None, as_json: bool, **options: Any) -> None:
     """Train."""
     from pullback.cli.train import train_command
 
+    _collect_from_here()
     _exit(train_command(data, as_json, options))
 
 
@@ -52,6 +54,7 @@ def resume(run: str, as_json: bool) -> None:
     """Resume."""
     from pullback.cli.train import resume_command
 
+    _collect_from_here()
     _exit(resume_command(run, as_json))
 
 
@@ -89,6 +92,12 @@ def datasets(data_dir: str | None, as_json: bool) -> None:
     datasets_command(data_dir, as_json)
 
 
+def _collect_from_here() -> None:
+    """Turn the collector of garbage on again, without what has been loaded so far."""
+    gc.freeze()
+    gc.enable()
+
+
 def _exit(code: int) -> None:
     if code:
         raise click.exceptions.Exit(code)
@@ -98,6 +107,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every expected error is one line and an exit code."""
     from pullback.core.errors import PullbackError, StorageError
 
+    # What is loaded at the start stays to the end: looking for garbage in it, now and when the
+    # process ends, would take a tenth of a second.
+    gc.disable()
     try:
         cli.main(args=arguments, prog_name="pullback")
     except PullbackError as error:

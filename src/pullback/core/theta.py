@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NoReturn
 
 from pullback.core.errors import ShapeError
 from pullback.core.initializers import DEFAULT, Initializer
@@ -70,6 +71,11 @@ class Layout:
                     first[param.share] = entry
         return cls(tuple(entries), size)
 
+    @cached_property
+    def aliases(self) -> frozenset[Path]:
+        """The paths of the further places of shared parameters."""
+        return frozenset(entry.path for entry in self.entries if entry.alias)
+
     def view(self, flat: Array) -> Theta:
         """Return the named views of ``flat``, a vector of ``size`` numbers."""
         return Theta(self, flat)
@@ -118,19 +124,41 @@ def write_gradient(
     A shared parameter gets the sum over its places. With ``accumulate`` everything is added to
     what is there already.
     """
-    declared = dict(leaves(contractions))
-    for entry in gradient.layout.entries:
-        contraction = declared.pop(entry.path, None)
-        if contraction is None:
+    if not _write(contractions, gradient, gradient.layout.aliases, accumulate, ()):
+        _explain_misfit(contractions, gradient.layout)
+
+
+def _write(
+    declared: Mapping[str, Any],
+    views: Mapping[str, Any],
+    aliases: frozenset[Path],
+    accumulate: bool,
+    path: Path,
+) -> bool:
+    """Write one level of the tree and those below it; tell whether the names agreed."""
+    if len(declared) != len(views):
+        return False
+    for name, view in views.items():
+        found = declared.get(name)
+        if found is None or isinstance(found, Mapping) != isinstance(view, Mapping):
+            return False
+        if isinstance(view, Mapping):
+            if not _write(found, view, aliases, accumulate, (*path, name)):
+                return False
+        elif accumulate or (aliases and (*path, name) in aliases):
+            view += found.sum()
+        else:
+            found.sum(out=view)
+    return True
+
+
+def _explain_misfit(contractions: Mapping[str, Any], layout: Layout) -> NoReturn:
+    declared = {path for path, _ in leaves(contractions)}
+    for entry in layout.entries:
+        if entry.path not in declared:
             raise ShapeError(
                 f"no gradient is declared for the parameter {entry.name}; "
                 "its map's grads must name every parameter"
             )
-        view = gradient.flat[entry.start : entry.stop].reshape(entry.shape)
-        if accumulate or entry.alias:
-            view += contraction.sum()
-        else:
-            contraction.sum(out=view)
-    if declared:
-        extra = dotted(next(iter(declared)))
-        raise ShapeError(f"a gradient is declared for {extra}, which is not a parameter")
+    extra = next(iter(declared - {entry.path for entry in layout.entries}), ())
+    raise ShapeError(f"a gradient is declared for {dotted(extra)}, which is not a parameter")

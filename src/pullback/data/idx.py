@@ -27,6 +27,10 @@ TYPES: dict[int, np.dtype[Any]] = {
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP = 16
 """Added to the window's size, it makes zlib read and check gzip's header and trailer."""
+PIECE = 1 << 16
+"""Bytes that are unpacked at once."""
+DEFLATE_MOST = 1032
+"""Deflate packs at most so many bytes into one."""
 LARGEST = 1 << 31
 """Bytes of a decompressed file that are read at most."""
 
@@ -43,7 +47,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         _fail(path, len(content), "a header of at least 4 bytes", "the end of the file")
     zero, code, axes = struct.unpack(">HBB", content[:4])
     if zero != 0 or code not in TYPES or not 1 <= axes <= 8:
-        found = content[:4].hex(" ")
+        found = content[:4].tobytes().hex(" ")
         _fail(path, 0, "an IDX magic number such as 00 00 08 03", found)
     start = 4 + 4 * axes
     if len(content) < start:
@@ -54,18 +58,21 @@ def read_idx(path: str | Path) -> np.ndarray:
     if len(content) - start != expected:
         _fail(path, start, f"{expected:,} bytes for the shape {shape}", f"{len(content) - start:,}")
     try:
-        array = np.frombuffer(content, dtype, offset=start).reshape(shape)
+        array = content[start:].view(dtype).reshape(shape)
     except ValueError:  # an axis of length 0 beside others too long for an array
         _fail(path, 4, "axis lengths of an array that can exist", f"the shape {shape}")
-    return array.astype(dtype.newbyteorder("="))
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path) -> np.ndarray:
+    """Return the bytes of a file, unpacked."""
     try:
-        too_large = path.stat().st_size > LARGEST
-        content = b"" if too_large else path.read_bytes()
-        if content.startswith(GZIP_MAGIC):
-            content = _unpacked(content)
+        if path.stat().st_size > LARGEST:
+            raise _TooLarge
+        raw = path.read_bytes()
+        if raw.startswith(GZIP_MAGIC):
+            return _unpacked(raw)
+        return np.frombuffer(bytearray(raw), np.uint8)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check --data-dir") from None
     except (zlib.error, EOFError) as error:
@@ -74,24 +81,37 @@ def _content(path: Path) -> bytes:
         ) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if too_large or len(content) > LARGEST:
-        raise DataError(f"{path}: larger than {LARGEST:,} bytes; it is not one of these files")
-    return content
+    except _TooLarge:
+        raise DataError(
+            f"{path}: larger than {LARGEST:,} bytes; it is not one of these files"
+        ) from None
 
 
-def _unpacked(packed: bytes) -> bytes:
-    """Return at most ``LARGEST + 1`` bytes of what a gzip file holds.
+class _TooLarge(Exception):
+    """There are more than ``LARGEST`` bytes."""
 
-    One call for the whole, during which other threads can run; ``gzip`` would make thousands.
+
+def _unpacked(packed: bytes) -> np.ndarray:
+    """Return what a gzip file of one member holds, unpacked into place piece by piece.
+
+    The last four bytes of the file give the length (modulo 2^32); they are believed only as far
+    as deflate could have packed so much.
     """
-    content = b""
-    while packed and len(content) <= LARGEST:
-        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | GZIP)
-        content += unpacker.decompress(packed, LARGEST + 1 - len(content))
-        if not unpacker.eof and len(content) <= LARGEST:
-            raise EOFError("it is cut short")
-        packed = unpacker.unused_data
-    return content
+    length = int.from_bytes(packed[-4:], "little")
+    if length > min(LARGEST, DEFLATE_MOST * len(packed)):
+        raise _TooLarge if length > LARGEST else EOFError("it is cut short")
+    content = np.empty(length, np.uint8)
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | GZIP)
+    filled, view = 0, memoryview(packed)
+    for start in range(0, len(packed), PIECE):
+        piece = unpacker.decompress(view[start : start + PIECE])
+        if filled + len(piece) > length:
+            raise EOFError("it holds more than it says")
+        content[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
+        filled += len(piece)
+    if not unpacker.eof:
+        raise EOFError("it is cut short")
+    return content[:filled]
 
 
 def _fail(path: Path, byte: int, expected: str, found: str) -> NoReturn:

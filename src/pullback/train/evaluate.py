@@ -11,6 +11,7 @@ from pullback.core.context import Context
 from pullback.core.map import Map
 from pullback.core.theta import Theta
 from pullback.data.batches import Batches
+from pullback.engine import lower_loss
 from pullback.losses.base import Loss
 from pullback.train.metrics import Metric, Tally
 
@@ -28,7 +29,7 @@ def evaluate(
     prefix: str = "",
 ) -> dict[str, Any]:
     """Return ``{"loss": ..., metric: ...}`` over all examples of ``batches``."""
-    ctx = Context(state=state)
+    ctx, loss = Context(state=state), lower_loss(loss)
     tally: Tally | None = None
     count = len(batches.dataset)
     for start in range(0, count, batches.batch_size):

@@ -270,8 +270,8 @@ class Tally:
         mass = values if weight is None else values * weight
         self.sums[0][0] += np.add.reduce(mass, dtype=np.float64)
         self.sums[0][1] += total
-        for metric, sums in zip(self.metrics, self.sums[1:], strict=True):
-            metric.add(sums, y, target, weight)
+        for i, metric in enumerate(self.metrics, start=1):
+            metric.add(self.sums[i], y, target, weight)
 
     def results(self, prefix: str = "") -> dict[str, Any]:
         """Return ``{"loss": ..., metric: ...}``, each name after ``prefix``."""
