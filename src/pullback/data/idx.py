@@ -45,14 +45,14 @@ def read_idx(path: str | Path) -> np.ndarray:
     content = _content(path)
     if len(content) < 4:
         _fail(path, len(content), "a header of at least 4 bytes", "the end of the file")
-    zero, code, axes = struct.unpack(">HBB", content[:4])
+    zero, code, axes = struct.unpack(">HBB", content[:4].tobytes())
     if zero != 0 or code not in TYPES or not 1 <= axes <= 8:
         found = content[:4].tobytes().hex(" ")
         _fail(path, 0, "an IDX magic number such as 00 00 08 03", found)
     start = 4 + 4 * axes
     if len(content) < start:
         _fail(path, len(content), f"{axes} axis lengths", "the end of the file")
-    shape = struct.unpack(f">{axes}I", content[4:start])
+    shape = struct.unpack(f">{axes}I", content[4:start].tobytes())
     dtype = TYPES[code]
     expected = math.prod(shape) * dtype.itemsize
     if len(content) - start != expected:
