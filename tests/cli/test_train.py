@@ -125,7 +125,7 @@ CHANGES = [
     ("--optimizer adamw --schedule exponential --clip-norm 1 --clip-global-norm 1", "AdamW"),
     ("--optimizer adadelta --schedule on_plateau --ema 0.9", "Adadelta"),
     ("--activation gelu --dropout 0.2 --init he_uniform --model mlp:16", "GELU"),
-    ("--label-smoothing 0.1 --weight-decay 0.1 --no-stratify", "CrossEntropy"),
+    ("--label-smoothing 0.1 --weight-decay 0.1 --holdout random", "CrossEntropy"),
     ("--metric top3 --metric f1 --metric confusion --normalize scale", "TopK"),
     ("--dtype float64 --accumulate 3 --patience 1 --until-loss 0.01", "float64"),
     ("--max-steps 3 --max-seconds 5 --validation 0", "max_steps"),

@@ -12,7 +12,7 @@ import pytest
 
 from pullback.core.errors import ConfigError
 from pullback.data import from_arrays, split, train_validation_test
-from pullback.data.split import order
+from pullback.data.split import HOLDOUTS, order
 
 COUNT = 1000
 
@@ -27,11 +27,11 @@ def positions(part) -> np.ndarray:
     return part.x[:, 0]
 
 
-@pytest.mark.parametrize("stratify", [False, True])
+@pytest.mark.parametrize("holdout", HOLDOUTS)
 @pytest.mark.parametrize("fraction", [0.001, 0.1, 1 / 3, 0.5, 0.999])
-def test_the_parts_are_disjoint_and_complete(fraction, stratify):
+def test_the_parts_are_disjoint_and_complete(fraction, holdout):
     data = numbered()
-    rest, held = split(data, fraction, 0, stratify)
+    rest, held = split(data, fraction, 0, holdout)
     assert len(held) == round(fraction * COUNT)
     assert sorted([*positions(rest), *positions(held)]) == list(range(COUNT))
     for part in (rest, held):
@@ -41,10 +41,10 @@ def test_the_parts_are_disjoint_and_complete(fraction, stratify):
         assert part.classes == data.classes
 
 
-@pytest.mark.parametrize("stratify", [False, True])
-def test_the_seed_decides(stratify):
+@pytest.mark.parametrize("holdout", ["random", "stratified"])
+def test_the_seed_decides(holdout):
     data = numbered()
-    first, again, other = (positions(split(data, 0.3, s, stratify)[1]) for s in (1, 1, 2))
+    first, again, other = (positions(split(data, 0.3, s, holdout)[1]) for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert len(np.intersect1d(first, other)) < 0.5 * len(first)
 
@@ -54,25 +54,37 @@ def test_every_class_gives_its_share(fraction):
     data = numbered()
     members = np.bincount(data.y)
     for seed in range(3):
-        taken = np.bincount(split(data, fraction, seed, stratify=True)[1].y, minlength=4)
+        taken = np.bincount(split(data, fraction, seed, "stratified")[1].y, minlength=4)
         assert np.abs(taken - fraction * members).max() < 1
         assert taken.sum() == round(fraction * COUNT)
 
 
-def test_without_stratify_classes_vary():
+def test_at_random_classes_vary():
     shares = {tuple(np.bincount(split(numbered(), 0.2, s)[1].y, minlength=4)) for s in range(5)}
     assert len(shares) > 1
 
 
 def test_a_class_with_one_example_stays_on_one_side():
     data = from_arrays(np.arange(21)[:, None], np.array([0] * 20 + [1]))
-    rest, held = split(data, 0.25, 0, stratify=True)
+    rest, held = split(data, 0.25, 0, "stratified")
     assert len(rest) == 16
     assert len(held) == 5
 
 
+def test_the_last_examples_are_the_same_for_every_seed():
+    for seed in range(3):
+        rest, held = split(numbered(), 0.1, seed, "last")
+        np.testing.assert_array_equal(positions(rest), np.arange(900))
+        np.testing.assert_array_equal(positions(held), np.arange(900, COUNT))
+
+
+def test_another_way_of_holding_out_is_refused():
+    with pytest.raises(ConfigError, match="random, stratified, last"):
+        split(numbered(), 0.1, 0, "first")
+
+
 def test_three_parts():
-    parts = train_validation_test(numbered(), 0.15, 0.2, 0, stratify=True)
+    parts = train_validation_test(numbered(), 0.15, 0.2, 0, "stratified")
     assert [len(part) for part in parts] == [650, 150, 200]
     assert sorted(np.concatenate([positions(p) for p in parts])) == list(range(COUNT))
 
@@ -88,10 +100,10 @@ def test_shares_that_leave_nothing_to_train_on_are_refused():
         train_validation_test(numbered(), 0.5, 0.5, 0)
 
 
-def test_stratify_needs_classes():
+def test_stratifying_needs_classes():
     data = from_arrays(np.arange(10)[:, None], np.linspace(0, 1, 10))
     with pytest.raises(ConfigError, match="class targets"):
-        split(data, 0.5, 0, stratify=True)
+        split(data, 0.5, 0, "stratified")
     assert len(split(data, 0.5, 0)[0]) == 5
 
 
@@ -117,8 +129,8 @@ def digest() -> str:
         found.update(order(COUNT, 42, epoch).astype("<i8").tobytes())
     x = np.arange(COUNT)
     data = from_arrays(x[:, None], x % 7)
-    for stratify in (False, True):
-        for part in split(data, 0.3, 42, stratify):
+    for holdout in ("random", "stratified"):
+        for part in split(data, 0.3, 42, holdout):
             found.update(part.x.astype("<i8").tobytes())
     return found.hexdigest()[:32]
 

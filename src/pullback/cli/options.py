@@ -44,7 +44,7 @@ RECIPE_OPTIONS = (
     Option("epochs", int, "How often to go through the training data, at most."),
     Option("batch_size", int, "Examples a step."),
     Option("validation", float, "Share of the training data held out and measured each epoch."),
-    Option("stratify", bool, "Hold out the same share of every class."),
+    Option("holdout", str, "Which examples that is: random, stratified or last."),
     Option("seed", int, "Decides the split, the start, the order and all noise."),
     Option("dtype", str, "float32 or float64."),
     Option("normalize", str, "Of the input: standard, scale or none."),
@@ -70,9 +70,6 @@ def with_options(options: Sequence[Option]) -> Callable[[Any], Any]:
 
 
 def _flag(option: Option) -> Any:
-    if option.type is bool:
-        flag = f"{option.flag}/--no-{option.key.replace('_', '-')}"
-        return click.option(flag, option.key, default=None, help=option.help)
     if option.many:
         flag = option.flag.removesuffix("s")
         return click.option(flag, option.key, type=option.type, multiple=True, help=option.help)

@@ -41,7 +41,7 @@ DEFAULTS: Recipe = {
     "epochs": 10,
     "batch_size": 128,
     "validation": 0.1,
-    "stratify": False,
+    "holdout": "random",
     "seed": 0,
     "dtype": "float32",
     "normalize": "standard",
@@ -58,7 +58,7 @@ RECIPES: dict[str, Recipe] = {
         "epochs": 100,
         "weight_decay": 0.1,
         "shift": 1,
-        "stratify": True,
+        "holdout": "stratified",
     },
 }
 """What goes well with each data set; measured, see docs/benchmarks.md."""
@@ -78,7 +78,7 @@ PRESETS: dict[str, Recipe] = {
         "epochs": 10,
         "batch_size": 128,
         "validation": 0.1,
-        "stratify": False,
+        "holdout": "last",
         "normalize": "scale",
         "shift": 0,
         "accumulate": 1,
@@ -118,7 +118,7 @@ def _typed(where: str, value: Any, kind: Any, many: bool) -> Any:
     items = value if many and isinstance(value, list) else [value]
     for item in items:
         accepted = (int, float) if kind is float else kind
-        if not isinstance(item, accepted) or (isinstance(item, bool) and kind is not bool):
+        if not isinstance(item, accepted) or isinstance(item, bool):
             raise ConfigError(f"{where} = {value!r}; expected a value of type {kind.__name__}")
     return value
 

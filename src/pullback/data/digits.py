@@ -25,7 +25,7 @@ def read() -> Data:
         content = np.load(file, allow_pickle=False)
         x, y = content["x"], content["y"].astype(np.int64)
     train, test = split(
-        Dataset(x, y, classes=CLASSES, name="digits"), TEST_SHARE, SPLIT_SEED, stratify=True
+        Dataset(x, y, classes=CLASSES, name="digits"), TEST_SHARE, SPLIT_SEED, "stratified"
     )
     image = ImageFormat(size=8, box=32, canvas=32, peak=16.0, center="box")
     return Data(train, test, "digits", image, ATTRIBUTION)

@@ -27,7 +27,7 @@ TYPES: dict[int, np.dtype[Any]] = {
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP = 16
 """Added to the window's size, it makes zlib read and check gzip's header and trailer."""
-PIECE = 1 << 16
+PIECE = 1 << 20
 """Bytes that are unpacked at once."""
 DEFLATE_MOST = 1032
 """Deflate packs at most so many bytes into one."""

@@ -14,17 +14,25 @@ def order(count: int, seed: int, epoch: int) -> np.ndarray:
     return generator(seed, "data", "order", step=epoch).permutation(count)
 
 
-def split(
-    dataset: Dataset, fraction: float, seed: int, stratify: bool = False
-) -> tuple[Dataset, Dataset]:
-    """Return ``(rest, held)`` with the share ``fraction`` of the examples held out at random.
+HOLDOUTS = ("random", "stratified", "last")
+"""How the examples to hold out are chosen."""
 
-    Both keep the order of ``dataset``. With ``stratify`` every class gives the same share, to
-    the nearest example (largest remainders first).
+
+def split(
+    dataset: Dataset, fraction: float, seed: int, holdout: str = "random"
+) -> tuple[Dataset, Dataset]:
+    """Return ``(rest, held)`` with the share ``fraction`` of the examples held out.
+
+    Both keep the order of ``dataset``. ``holdout`` says which are held out: ``"random"`` ones;
+    ``"stratified"``, at random and of every class the same share, to the nearest example (largest
+    remainders first); or the ``"last"``, for data in order of time.
 
     Raises:
-        ConfigError: a share that leaves one of the parts empty, or no classes to stratify by.
+        ConfigError: a share that leaves one of the parts empty, another ``holdout``, or no
+            classes to stratify by.
     """
+    if holdout not in HOLDOUTS:
+        raise ConfigError(f"holdout={holdout!r}; expected one of {', '.join(HOLDOUTS)}")
     count = len(dataset)
     held_count = round(fraction * count) if 0 < fraction < 1 else 0
     if not 0 < held_count < count:
@@ -34,7 +42,9 @@ def split(
         )
     rng = generator(seed, "data", "split")
     chosen = np.zeros(count, dtype=bool)
-    if stratify:
+    if holdout == "last":
+        chosen[count - held_count :] = True
+    elif holdout == "stratified":
         chosen[_stratified(dataset, fraction, held_count, rng)] = True
     else:
         chosen[rng.permutation(count)[:held_count]] = True
@@ -45,7 +55,7 @@ def _stratified(
     dataset: Dataset, fraction: float, total: int, rng: np.random.Generator
 ) -> np.ndarray:
     if dataset.classes is None:
-        raise ConfigError("stratify needs class targets; leave it out for regression")
+        raise ConfigError('holdout="stratified" needs class targets; leave it out for regression')
     labels, members = np.unique(dataset.y, return_counts=True)
     ideal = members * fraction
     taken = np.floor(ideal).astype(np.int64)
@@ -59,13 +69,13 @@ def _stratified(
 
 
 def train_validation_test(
-    dataset: Dataset, validation: float, test: float, seed: int, stratify: bool = False
+    dataset: Dataset, validation: float, test: float, seed: int, holdout: str = "random"
 ) -> tuple[Dataset, Dataset, Dataset]:
     """Return three parts; both shares are of the whole.
 
     Raises:
         ConfigError: see ``split``.
     """
-    rest, test_part = split(dataset, test, seed, stratify)
-    train, validation_part = split(rest, validation * len(dataset) / len(rest), seed, stratify)
+    rest, test_part = split(dataset, test, seed, holdout)
+    train, validation_part = split(rest, validation * len(dataset) / len(rest), seed, holdout)
     return train, validation_part, test_part

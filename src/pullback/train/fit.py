@@ -48,7 +48,7 @@ def fit(
     epochs: int = 10,
     batch_size: int | None = 128,
     validation: float | Dataset = 0.0,
-    stratify: bool = False,
+    holdout: str = "random",
     seed: int = 0,
     dtype: str = "float32",
     normalize: str = "standard",
@@ -73,7 +73,8 @@ def fit(
         epochs: how often to go through the training part, at most.
         batch_size: examples a step; None for all of them.
         validation: the share of ``data`` held out and measured after each epoch, or a data set.
-        stratify: hold out the same share of every class.
+        holdout: which examples that is: ``"random"``, ``"stratified"`` (the same share of every
+            class) or the ``"last"``.
         seed: decides the split, the start, the order and all noise.
         dtype: ``"float32"`` or ``"float64"``.
         normalize: ``"standard"`` (mean 0, variance 1), ``"scale"`` (to 0..1) or ``"none"``;
@@ -110,7 +111,7 @@ def fit(
         epochs=epochs,
         batch_size=batch_size,
         validation=float(share),
-        stratify=stratify,
+        holdout=holdout,
         seed=seed,
         dtype=dtype,
         normalize=normalize,
@@ -197,7 +198,7 @@ class Training:
         train = data.train if isinstance(data, Data) else data
         self.image: ImageFormat | None = data.image if isinstance(data, Data) else None
         if held is None and settings.validation > 0:
-            train, held = split(train, settings.validation, settings.seed, settings.stratify)
+            train, held = split(train, settings.validation, settings.seed, settings.holdout)
         self.settings, self.train = settings, train
         self.normalizer = fit_normalizer(settings.normalize, train, self.image)
         self.loop = Loop(settings, train, held, self.normalizer, callbacks)

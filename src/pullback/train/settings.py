@@ -8,6 +8,7 @@ from typing import Any
 from pullback.core.errors import ConfigError
 from pullback.core.map import Map
 from pullback.core.registry import Registry
+from pullback.data.split import HOLDOUTS
 from pullback.losses.base import Loss
 from pullback.optim import Optimizer
 from pullback.train.metrics import Metric
@@ -34,7 +35,7 @@ class Settings:
     epochs: int = 10
     batch_size: int | None = None
     validation: float = 0.0
-    stratify: bool = False
+    holdout: str = "random"
     seed: int = 0
     dtype: str = "float32"
     normalize: str = "standard"
@@ -54,6 +55,7 @@ class Settings:
         for name in ("epochs", "batch_size", "accumulate", "patience", "max_steps"):
             self._check_count(name)
         _check_choice("dtype", self.dtype, DTYPES)
+        _check_choice("holdout", self.holdout, HOLDOUTS)
         _check_choice("normalize", self.normalize, NORMALIZATIONS)
         if not 0 <= self.validation < 1:
             raise ConfigError(
