@@ -46,9 +46,9 @@ class Batches:
         """Return ``(x, y, weight)`` of the rows ``index``; ``vary`` changes the raw inputs."""
         count = len(index)
         # "clip" spares take a buffer of its own; the positions are known to be good
-        raw = np.take(self.dataset.x, index, axis=0, out=self._raw[:count], mode="clip")
+        raw = self.dataset.x.take(index, axis=0, out=self._raw[:count], mode="clip")
         x = self.normalizer.apply(raw if vary is None else vary(raw), self.dtype, self._x[:count])
-        y = np.take(self.dataset.y, index, axis=0, out=self._raw_y[:count], mode="clip")
+        y = self.dataset.y.take(index, axis=0, out=self._raw_y[:count], mode="clip")
         if self._y is not self._raw_y:
             np.copyto(self._y[:count], y, casting="unsafe")
             y = self._y[:count]
