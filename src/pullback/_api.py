@@ -1,6 +1,7 @@
 """The names of the library, as ``pullback.<name>``."""
 
 from pullback import data, losses, optim
+from pullback.check import check_loss, check_map
 from pullback.core import errors, initializers
 from pullback.core.context import Context
 from pullback.core.contraction import C, Contraction
@@ -29,6 +30,8 @@ __all__ = [
     "Run",
     "Slot",
     "Spec",
+    "check_loss",
+    "check_map",
     "data",
     "errors",
     "events",
