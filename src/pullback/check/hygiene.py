@@ -139,7 +139,7 @@ def lowered_form(s: Sample) -> list[Finding]:
 def _passed(s: Sample, net: Any) -> dict[str, Any]:
     y, res = net.forward(s.p, s.x, s.ctx)
     y = np.array(y)
-    gx, delta = net.pullback(s.p, res, s.gy)
+    gx, delta = net.pullback(s.p, res, s.gy.copy())
     gradient = Theta(s.p.layout, np.zeros_like(s.p.flat))
     for path, contraction in leaves(net.grads(s.p, res, delta)):
         view: Any = gradient

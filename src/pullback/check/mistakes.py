@@ -32,11 +32,8 @@ def describe(found: np.ndarray, right: np.ndarray, examples: int, per_example: b
     """
     if not np.isfinite(found).all():
         return TERM.format(**_worst(found, right))
-    if _alike(found, np.zeros_like(right)):
-        return ZERO
-    factor = float(np.vdot(right, found) / max(np.vdot(right, right), 1e-300))
-    if factor and _alike(found, factor * right):
-        return _factor(factor, examples)
+    if note := describe_factor(found, right, examples):
+        return note
     square = found.ndim == 3 and found.shape[1] == found.shape[2] and not per_example
     if square and _alike(found.swapaxes(1, 2), right):
         return TRANSPOSED
@@ -47,7 +44,13 @@ def describe(found: np.ndarray, right: np.ndarray, examples: int, per_example: b
     return TERM.format(**_worst(found, right))
 
 
-def _factor(factor: float, examples: int) -> str:
+def describe_factor(found: np.ndarray, right: np.ndarray, examples: int) -> str:
+    """Return what kind of mistake makes ``found`` a multiple of ``right``; "" where it is none."""
+    if _alike(found, np.zeros_like(right)):
+        return ZERO
+    factor = float(np.vdot(right, found) / max(np.vdot(right, right), 1e-300))
+    if not factor or not _alike(found, factor * right):
+        return ""
     if abs(factor + 1) < ALIKE:
         return SIGN
     if examples > 1 and abs(factor * examples - 1) < ALIKE:

@@ -36,7 +36,8 @@ class Sample:
     def backward(self, gy: np.ndarray | None = None) -> tuple[Any, dict[str, Any]]:
         """Return ``gx``, and the declared contractions by path, of a fresh pass."""
         _, res = self.forward()
-        gx, delta = self.net.pullback(self.p, res, self.gy if gy is None else gy)
+        # a copy: a cotangent that is changed is one mistake, and should not look like several
+        gx, delta = self.net.pullback(self.p, res, (self.gy if gy is None else gy).copy())
         found = self.net.grads(self.p, res, delta)
         return gx, {dotted(path): contraction for path, contraction in leaves(found)}
 

@@ -18,12 +18,13 @@ class Pass:
     """What one forward and backward pass leaves.
 
     ``values (N,)`` are the losses of the examples and ``y`` the outputs; ``residual`` is the
-    network's.
+    network's, and ``gx`` the cotangent of its input, where it makes one.
     """
 
     values: Array
     y: Array
     residual: Any
+    gx: Any
 
 
 def forward_error_backward(
@@ -55,9 +56,9 @@ def forward_error_backward(
     # 3. Backward: the cotangent of the mean goes back through the loss and the network, and
     #    each parameter's gradient is the sum its map declares.
     gy = loss.pullback(slope, mean_weights(y.shape[0], weight, y, total))
-    _, delta = net.pullback(p, residual, gy)
+    gx, delta = net.pullback(p, residual, gy)
     write_gradient(net.grads(p, residual, delta), gradient, accumulate)
-    return Pass(values, y, residual)
+    return Pass(values, y, residual, gx)
 
 
 def value_and_grad(net: Map, loss: Loss) -> Callable[..., tuple[float, Theta]]:
