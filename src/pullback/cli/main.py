@@ -1,4 +1,4 @@
-"""``pullback``: train, evaluate, predict, resume, datasets.
+"""``pullback``: train, evaluate, predict, resume, check, datasets.
 
 Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
 """
@@ -21,6 +21,7 @@ HELP = {
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image.",
     "resume": "Continue the run in folder RUN where it stopped.",
+    "check": "Check the gradient of every tensor of RUN (a run's folder or a .toml configuration).",
     "datasets": "List the data sets that can be named.",
 }
 
@@ -80,6 +81,18 @@ def predict(run: str, images: tuple[str, ...], as_json: bool) -> None:
     from pullback.cli.use import predict_command
 
     predict_command(run, images, as_json)
+
+
+@cli.command(help=HELP["check"])
+@click.argument("run")
+@click.option("--examples", default=8, show_default=True, help="How many training examples.")
+@click.option("--data-dir", help="A folder with one folder for each data set.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a tensor.")
+def check(run: str, examples: int, data_dir: str | None, as_json: bool) -> None:
+    """Check gradients."""
+    from pullback.cli.check import check_command
+
+    _exit(check_command(run, examples, data_dir, as_json))
 
 
 @cli.command(help=HELP["datasets"])
