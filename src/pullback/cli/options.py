@@ -54,6 +54,7 @@ RECIPE_OPTIONS = (
     Option("until_loss", float, "Stop once an epoch's training loss is at or below this."),
     Option("patience", int, "Stop after so many epochs without a better validation loss."),
     Option("max_steps", int, "Stop after so many steps."),
+    Option("audit", int, "Check the gradient every so many steps, and stop if it is wrong."),
     Option("max_seconds", float, "Stop after so many seconds."),
 )
 

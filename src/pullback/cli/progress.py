@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
-from pullback.train.events import EpochEnded, Event, Progress, Started
+from pullback.train.events import Audited, EpochEnded, Event, Progress, Started
 from pullback.train.fit import Run
 from pullback.train.loop import REASONS
 
@@ -20,6 +21,7 @@ TEXT = {
     "interrupted": "interrupted; continue with: pullback resume {path}",
     "result": "test accuracy {accuracy:.4f}, test loss {loss:.4f}",
     "other": "test {name} {value:.4f}",
+    "audited": "gradient checked at {count} steps, largest error {error:.1e}",
     "run": "run: {path}  ({seconds:.1f} s)",
 }
 NAMES = {"lr": "learning rate"}
@@ -62,6 +64,8 @@ class JsonReporter(Reporter):
         """Print the record of an epoch."""
         if isinstance(event, EpochEnded):
             self._print({"event": "epoch", **event.figures})
+        elif isinstance(event, Audited):
+            self._print({"event": "audit", **asdict(event)})
 
     def done(self, run: Run, figures: dict[str, Any], seconds: float) -> None:
         """Print the last line."""
@@ -85,6 +89,9 @@ class LineReporter(Reporter):
 
     epochs = 0
 
+    def __init__(self) -> None:
+        self.audits: list[float] = []
+
     def __call__(self, event: Event) -> None:
         """Print the start and each epoch."""
         if isinstance(event, Started):
@@ -98,6 +105,8 @@ class LineReporter(Reporter):
             )
         elif isinstance(event, EpochEnded):
             self.write(self.epoch_line(event))
+        elif isinstance(event, Audited):
+            self.audits.append(event.error)
 
     def epoch_line(self, event: EpochEnded) -> str:
         """Return the text of an epoch's record."""
@@ -123,6 +132,8 @@ class LineReporter(Reporter):
         else:
             for name, value in figures.items():
                 self.write(TEXT["other"].format(name=name.removeprefix("test_"), value=value))
+        if self.audits:
+            self.write(TEXT["audited"].format(count=len(self.audits), error=max(self.audits)))
         self.write(TEXT["run"].format(path=run.path, seconds=seconds))
 
 
@@ -130,6 +141,7 @@ class LiveReporter(LineReporter):
     """On a terminal: a line an epoch, and a bar that moves under it."""
 
     def __init__(self) -> None:
+        super().__init__()
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bar

@@ -30,6 +30,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Audited:
+    """The gradient was checked after ``step`` updates; ``error`` is the worst, relative."""
+
+    step: int
+    error: float
+
+
+@dataclass(frozen=True)
 class EpochEnded:
     """An epoch is complete: its ``figures`` are the record that the history keeps."""
 
@@ -46,5 +54,5 @@ class Stopped:
     step: int
 
 
-Event = Started | Progress | EpochEnded | Stopped
+Event = Started | Progress | Audited | EpochEnded | Stopped
 Callback = Callable[[Event], None]

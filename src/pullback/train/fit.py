@@ -59,6 +59,7 @@ def fit(
     patience: int | None = None,
     max_steps: int | None = None,
     max_seconds: float | None = None,
+    audit: int | None = None,
     callbacks: Sequence[Callback] = (),
     out: str | Path | None = None,
 ) -> Run:
@@ -87,6 +88,9 @@ def fit(
             without validation), and return the best parameters rather than the last.
         max_steps: stop after so many steps.
         max_seconds: stop after so many seconds.
+        audit: check the gradient every so many steps, on four examples of the batch along a few
+            directions, against the complex step, and that of the lowered maps against the
+            reference form. Every 500 steps, this takes 1.5% of the time of the textbook network.
         callbacks: functions that are called with every event of ``pullback.train.events``.
         out: a folder for the run's files; it can then be resumed.
 
@@ -95,6 +99,7 @@ def fit(
         ShapeError: network, data and loss do not fit together.
         NonFiniteError: a NaN or an infinity appeared; layer, direction and step are named, and
             the last good checkpoint is kept.
+        GradientError: an audit found a wrong gradient; step and parameter are named.
         StorageError: the run's folder cannot be written.
     """
     if not isinstance(data, Dataset | Data):
@@ -121,6 +126,7 @@ def fit(
         patience=patience,
         max_steps=max_steps,
         max_seconds=max_seconds,
+        audit=audit,
     )
     held = validation if isinstance(validation, Dataset) else None
     return run_settings(settings, data, held=held, callbacks=callbacks, out=out)

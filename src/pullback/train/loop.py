@@ -22,9 +22,18 @@ from pullback.data.normalize import Affine
 from pullback.data.split import order
 from pullback.engine import lower, lower_loss
 from pullback.optim import Segment
+from pullback.train.audit import audit
 from pullback.train.checkpoint import Position, load_checkpoint, save_checkpoint
 from pullback.train.evaluate import EVALUATION_BATCH, evaluate
-from pullback.train.events import Callback, EpochEnded, Event, Progress, Started, Stopped
+from pullback.train.events import (
+    Audited,
+    Callback,
+    EpochEnded,
+    Event,
+    Progress,
+    Started,
+    Stopped,
+)
 from pullback.train.history import History
 from pullback.train.interrupt import InterruptRequest
 from pullback.train.metrics import Tally
@@ -274,6 +283,9 @@ class Loop:
             self.tally.add(
                 found.values, found.y, target[part], None if weight is None else weight[part]
             )
+        if self.settings.audit and self.learner.step % self.settings.audit == 0:
+            error = audit(self.step, self.settings.loss, self.learner, x, target, weight)
+            self._emit(Audited(self.learner.step, error))
 
     def _augmented(self, x: np.ndarray) -> np.ndarray:
         if self.settings.augment is None:

@@ -45,6 +45,7 @@ class Settings:
     patience: int | None = None
     max_steps: int | None = None
     max_seconds: float | None = None
+    audit: int | None = None
 
     def __post_init__(self) -> None:
         for name, kind, example in PARTS:
@@ -52,7 +53,7 @@ class Settings:
                 raise ConfigError(
                     f"{name}={getattr(self, name)!r}; expected one such as pullback.{example}"
                 )
-        for name in ("epochs", "batch_size", "accumulate", "patience", "max_steps"):
+        for name in ("epochs", "batch_size", "accumulate", "patience", "max_steps", "audit"):
             self._check_count(name)
         _check_choice("dtype", self.dtype, DTYPES)
         _check_choice("holdout", self.holdout, HOLDOUTS)
