@@ -17,7 +17,6 @@ from pullback.train.events import Audited
 from pullback.train.receipt import gradient_receipt
 
 
-@pb.MAPS.register
 @dataclass(frozen=True)
 class Doubled(pb.Map):
     """``y = x * g``, with a chosen factor in the gradient of ``g`` and in ``gx``."""
@@ -127,12 +126,10 @@ def test_an_audit_passes_and_changes_nothing():
     assert len(events) == 10
 
 
-def test_an_audit_stops_a_run_whose_gradient_is_wrong(tmp_path):
+def test_an_audit_stops_a_run_whose_gradient_is_wrong():
     net = pb.Chain(pb.Flatten(), Doubled(gradient=1.01), pb.Linear(10))
-    with pytest.raises(
-        GradientError, match=r"step 7: the gradient by .* 'pullback check'"
-    ) as caught:
-        audited(net=net, out=tmp_path / "run")
+    with pytest.raises(GradientError, match=r"step 7: .* 'pullback check'") as caught:
+        audited(net=net)
     assert caught.value.exit_code == 4
 
 
