@@ -16,6 +16,8 @@ from pullback.train.gradient import value_and_grad
 from pullback.train.history import History
 from pullback.train.model import Model
 from pullback.train.model_file import load_model
+from pullback.train.receipt import gradient_receipt
+from pullback.train.walk import Walk, walk
 
 __all__ = [
     "MAPS",
@@ -30,12 +32,14 @@ __all__ = [
     "Run",
     "Slot",
     "Spec",
+    "Walk",
     "check_loss",
     "check_map",
     "data",
     "errors",
     "events",
     "fit",
+    "gradient_receipt",
     "init",
     "initializers",
     "load_model",
@@ -43,5 +47,6 @@ __all__ = [
     "optim",
     "resume",
     "value_and_grad",
+    "walk",
     *_map_names,
 ]

@@ -131,3 +131,19 @@ def test_a_letter_with_two_sizes_is_refused(shapes):
     for ask in (contraction.sum, contraction.each, contraction.sq_norms):
         with pytest.raises(ShapeError, match=r"'[nc]' is both [125] and [235]"):
             ask()
+
+
+@pytest.mark.parametrize("equation", ["no,ni->io", "nto,nti->io", "no->o", "nab,nbc,nc->a"])
+def test_summands_are_the_terms_of_every_entry(equation, rng):
+    sizes = {"n": 3, "o": 2, "i": 4, "t": 2, "a": 2, "b": 3, "c": 2}
+    terms = equation.partition("->")[0].split(",")
+    arrays = {f"a{i}": rng.standard_normal([sizes[k] for k in t]) for i, t in enumerate(terms)}
+    contraction = C(equation, **arrays)
+    total = contraction.sum()
+    for place in np.ndindex(total.shape):
+        found = 0.0
+        for term in contraction.summands(place):
+            assert [name for name, _, _ in term] == list(arrays)
+            assert all(arrays[name][at] == number for name, at, number in term)
+            found += np.prod([number for *_, number in term])
+        assert abs(found - total[place]) < 1e-13

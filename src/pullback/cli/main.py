@@ -1,4 +1,4 @@
-"""``pullback``: train, evaluate, predict, resume, check, datasets.
+"""``pullback``: train, evaluate, predict, resume, check, step, datasets.
 
 Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
 """
@@ -22,6 +22,7 @@ HELP = {
     "predict": "Say what the model of RUN sees in each image.",
     "resume": "Continue the run in folder RUN where it stopped.",
     "check": "Check the gradient of every tensor of RUN (a run's folder or a .toml configuration).",
+    "step": "Walk through one training step of RUN (a run's folder or a .toml configuration).",
     "datasets": "List the data sets that can be named.",
 }
 
@@ -93,6 +94,19 @@ def check(run: str, examples: int, data_dir: str | None, as_json: bool) -> None:
     from pullback.cli.check import check_command
 
     _exit(check_command(run, examples, data_dir, as_json))
+
+
+@cli.command(help=HELP["step"])
+@click.argument("run")
+@click.option("--example", default=0, show_default=True, help="Which training example.")
+@click.option("--data-dir", help="A folder with one folder for each data set.")
+@click.option("--html", "page", help="Write one page to this file instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def step(run: str, example: int, data_dir: str | None, page: str | None, as_json: bool) -> None:
+    """Walk through a step."""
+    from pullback.cli.step import step_command
+
+    step_command(run, example, data_dir, page, as_json)
 
 
 @cli.command(help=HELP["datasets"])

@@ -7,8 +7,9 @@ squared norms of those without forming them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from pullback.core.arrays import namespace
 from pullback.core.errors import ShapeError
 
 EXAMPLE = "n"
+Place = tuple[str, tuple[int, ...], float]
+"""An operand's name, a place in it, and the number there."""
 
 
 class Contraction:
@@ -79,15 +82,34 @@ class Contraction:
         equation = f"{','.join((*self.terms, *copies))}->{EXAMPLE}"
         return _einsum(equation, self.operands * 2, None)
 
+    def summands(self, index: tuple[int, ...]) -> Iterator[tuple[Place, ...]]:
+        """Yield the terms that entry ``index`` of the gradient is the sum of.
+
+        Each term is one (name, place, value) for every operand, whose values are to be multiplied.
+        """
+        sizes = {
+            letter: size
+            for term, operand in zip(self.terms, self.operands, strict=True)
+            for letter, size in zip(term, operand.shape, strict=True)
+        }
+        fixed = dict(zip(self.output, index, strict=True))
+        summed = [letter for letter in sizes if letter not in fixed]
+        for places in product(*(range(sizes[letter]) for letter in summed)):
+            at = {**fixed, **dict(zip(summed, places, strict=True))}
+            yield tuple(
+                (name, place := tuple(at[letter] for letter in term), float(operand[place]))
+                for name, term, operand in zip(self.names, self.terms, self.operands, strict=True)
+            )
+
     def __str__(self) -> str:
         summed = [EXAMPLE]
         for letter in "".join(self.terms):
             if letter not in self.output and letter not in summed:
                 summed.append(letter)
-        product = " ".join(
+        factors = " ".join(
             f"{name}[{','.join(term)}]" for name, term in zip(self.names, self.terms, strict=True)
         )
-        return f"[{','.join(self.output)}] = Σ_{','.join(summed)} {product}"
+        return f"[{','.join(self.output)}] = Σ_{','.join(summed)} {factors}"
 
     def __repr__(self) -> str:
         operands = ", ".join(

@@ -31,6 +31,9 @@ class Map:
     couples_batch: ClassVar[bool] = False
     """True where an example's output depends on the other examples of the batch."""
 
+    formulas: ClassVar[tuple[str, ...]] = ()
+    """What ``forward`` and ``pullback`` compute, for people; a map that only hands on has none."""
+
     preferred_init: ClassVar[Initializer | None] = None
     """How weights that feed this map should start; None where it has no opinion."""
 

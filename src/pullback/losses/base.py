@@ -21,6 +21,9 @@ from pullback.core.spec import Array
 class Loss:
     """Base of the losses; subclasses are frozen dataclasses."""
 
+    formulas: ClassVar[tuple[str, ...]] = ()
+    """What the value and the slope are, for people."""
+
     metrics: ClassVar[tuple[str, ...]] = ()
     """What is usually reported beside this loss."""
 

@@ -42,6 +42,11 @@ class CrossEntropy(Loss):
         ShapeError: shapes that do not fit, or a class number out of range.
     """
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "ℓ = -Σ q log p, p = softmax(y)",
+        "slope = p Σ q - q",
+    )
+
     label_smoothing: float = 0.0
     class_weights: tuple[float, ...] | None = None
 
@@ -111,6 +116,11 @@ class BinaryCrossEntropy(Loss):
     :math:`(\sigma(y) - t) / K`. In nats.
     """
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "ℓ = mean(log(1 + exp(y)) - t y)",
+        "slope = (1 / (1 + exp(-y)) - t) / K",
+    )
+
     metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
 
     def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
@@ -131,6 +141,11 @@ class KLDivergence(Loss):
     Outputs ``(N, K)`` logits, targets ``(N, K)`` probabilities. Slope :math:`p \sum_k q_k - q`.
     In nats. Kullback and Leibler (1951).
     """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "ℓ = Σ q (log q - log p), p = softmax(y)",
+        "slope = p Σ q - q",
+    )
 
     def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
         """Return the values in nats and their slopes."""

@@ -18,6 +18,11 @@ _METRICS = ("mae", "r2")
 class HalfSquaredError(Loss):
     r"""The textbook's error: :math:`\ell = \frac12 \sum_k (y_k - t_k)^2`, slope ``y - t``."""
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "ℓ = ½ Σ (y - t)²",
+        "slope = y - t",
+    )
+
     metrics: ClassVar[tuple[str, ...]] = _METRICS
 
     def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
@@ -31,6 +36,11 @@ class HalfSquaredError(Loss):
 class SquaredError(Loss):
     r""":math:`\ell = \frac1K \sum_k (y_k - t_k)^2`, slope ``2 (y - t) / K``."""
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "ℓ = mean((y - t)²)",
+        "slope = 2 (y - t) / K",
+    )
+
     metrics: ClassVar[tuple[str, ...]] = _METRICS
 
     def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
@@ -43,6 +53,11 @@ class SquaredError(Loss):
 @dataclass(frozen=True)
 class AbsoluteError(Loss):
     r""":math:`\ell = \frac1K \sum_k |y_k - t_k|`, slope ``sign(y - t) / K`` (0 at 0)."""
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "ℓ = mean|y - t|",
+        "slope = sign(y - t) / K",
+    )
 
     metrics: ClassVar[tuple[str, ...]] = _METRICS
 
@@ -64,6 +79,11 @@ class Huber(Loss):
     Raises:
         ConfigError: ``delta`` is not above 0.
     """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "ℓ = mean(½ e² where |e| ≤ δ, else δ (|e| - ½ δ)), e = y - t",
+        "slope = e cut to ±δ, over K",
+    )
 
     delta: float = 1.0
 

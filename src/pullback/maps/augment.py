@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,11 @@ class RandomShift(Map):
         ConfigError: ``pixels`` is not a whole number of at least 1.
         ShapeError: the input is not a batch of images larger than the shift.
     """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x moved",
+        "gx = gy moved back",
+    )
 
     pixels: int = 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from pullback.core.arrays import namespace
 from pullback.core.compose import Composite, check_children, checked_spec, named_children, rebuild
@@ -25,6 +25,11 @@ class Residual(Composite):
     Raises:
         ConfigError: ``body`` is not a map.
     """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x + f(x)",
+        "gx = gy + Jᵀ gy",
+    )
 
     body: Map
 
@@ -84,6 +89,11 @@ class Parallel(Composite):
     ``combine="concat"``: ``y = [f_1(x), ..., f_k(x)]`` on the last axis; ``"add"``: their sum.
     Pullback :math:`g_x = \sum_i J_i^T g_{y_i}`.
     """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = f₁(x), f₂(x), ... joined or added",
+        "gx = Σ Jᵢᵀ gyᵢ",
+    )
 
     names: tuple[str, ...]
     maps: tuple[Map, ...]

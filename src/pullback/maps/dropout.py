@@ -24,6 +24,11 @@ class Dropout(Map):
         ConfigError: ``rate`` outside [0, 1).
     """
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = m x",
+        "gx = m gy",
+    )
+
     rate: float = 0.5
 
     passes_init: ClassVar[bool] = True

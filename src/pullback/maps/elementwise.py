@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import (
+    Any,
+    ClassVar,
+)
 
 from pullback.core.arrays import namespace
 from pullback.core.context import Context
@@ -56,6 +59,11 @@ class Elementwise(Map):
 class Sigmoid(Elementwise):
     """``y = 1 / (1 + exp(-x))``, slope ``y (1 - y)``."""
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = 1 / (1 + exp(-x))",
+        "gx = y (1 - y) gy",
+    )
+
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
         """Keep ``y``."""
         y = sigmoid(xp, x)
@@ -70,6 +78,11 @@ class Sigmoid(Elementwise):
 @dataclass(frozen=True)
 class Tanh(Elementwise):
     """``y = tanh(x)``, slope ``1 - y^2``."""
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = tanh(x)",
+        "gx = (1 - y²) gy",
+    )
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
         """Keep ``y``."""
@@ -86,6 +99,11 @@ class Tanh(Elementwise):
 class ReLU(Elementwise):
     """``y = max(x, 0)``, slope 1 where ``x > 0``, else 0 (at 0 too). Nair and Hinton (2010)."""
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = max(x, 0)",
+        "gx = gy where x > 0, else 0",
+    )
+
     preferred_init: ClassVar[Initializer | None] = HeNormal()
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
@@ -101,6 +119,11 @@ class ReLU(Elementwise):
 @dataclass(frozen=True)
 class LeakyReLU(Elementwise):
     """``y = x`` where ``x > 0``, else ``negative_slope * x``. Maas, Hannun, Ng (2013)."""
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x where x > 0, else s x",
+        "gx = gy where x > 0, else s gy",
+    )
 
     negative_slope: float = 0.01
 
@@ -119,6 +142,11 @@ class LeakyReLU(Elementwise):
 @dataclass(frozen=True)
 class ELU(Elementwise):
     """``y = x`` where ``x > 0``, else ``alpha (exp(x) - 1)``. Clevert and others (2016)."""
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x where x > 0, else α (exp(x) - 1)",
+        "gx = gy where y > 0, else (y + α) gy",
+    )
 
     alpha: float = 1.0
 
@@ -152,6 +180,11 @@ class GELU(Elementwise):
     differs from ``x Phi(x)`` by less than 5e-4.
     """
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x (1 + t) / 2, t = tanh(√(2/π) (x + 0.044715 x³))",
+        "gx = ((1 + t) / 2 + x (1 - t²) / 2 √(2/π) (1 + 0.134145 x²)) gy",
+    )
+
     preferred_init: ClassVar[Initializer | None] = HeNormal()
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
@@ -171,6 +204,11 @@ class GELU(Elementwise):
 class SiLU(Elementwise):
     """``y = x s`` with ``s = sigmoid(x)``. Elfwing, Uchibe, Doya (2018); also called swish."""
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x s, s = 1 / (1 + exp(-x))",
+        "gx = s (1 + x (1 - s)) gy",
+    )
+
     preferred_init: ClassVar[Initializer | None] = HeNormal()
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
@@ -188,6 +226,11 @@ class SiLU(Elementwise):
 @dataclass(frozen=True)
 class Softplus(Elementwise):
     """``y = log(1 + exp(x))``, slope ``sigmoid(x)``. Dugas and others (2001)."""
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = log(1 + exp(x))",
+        "gx = gy / (1 + exp(-x))",
+    )
 
     preferred_init: ClassVar[Initializer | None] = HeNormal()
 

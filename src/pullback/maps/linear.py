@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pullback.core.context import Context
 from pullback.core.contraction import C
@@ -33,6 +33,11 @@ class Linear(Map):
         ConfigError: ``units`` is not a positive whole number.
         ShapeError: the input has no axis besides the batch.
     """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x W + b",
+        "gx = gy Wᵀ",
+    )
 
     units: int
     bias: bool = True

@@ -91,6 +91,11 @@ class LayerNorm(Normalization):
     Ba, Kiros, Hinton, "Layer normalization" (2016). Parameters ``gamma``, ``beta``: ``(C,)``.
     """
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = γ h + β, h = (x - mean x) / √(var x + ε) over the features",
+        "gx = (gh - mean gh - h mean(gh h)) / √(var x + ε), gh = γ gy",
+    )
+
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
@@ -118,6 +123,11 @@ class BatchNorm(Normalization):
     Raises:
         ShapeError: a training batch with a single value a feature, whose variance is undefined.
     """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = γ h + β, h = (x - mean x) / √(var x + ε) over the batch",
+        "gx = (gh - mean gh - h mean(gh h)) / √(var x + ε), gh = γ gy",
+    )
 
     eps: float = 1e-5
     momentum: float = 0.1

@@ -37,6 +37,11 @@ class Rearrangement(Map):
 class Flatten(Rearrangement):
     """All axes of an example become one: ``(N, ...) -> (N, product)``."""
 
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x in one axis",
+        "gx = gy in the shape of x",
+    )
+
     def spec(self, x: Specs) -> Spec:
         """Return one axis of all the numbers."""
         check_rank("Flatten", x, 0)
@@ -52,6 +57,11 @@ class Reshape(Rearrangement):
         ConfigError: more than one -1, or another number below 1.
         ShapeError: the numbers of an example do not fill the shape.
     """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x in another shape",
+        "gx = gy in the shape of x",
+    )
 
     shape: tuple[int, ...]
 

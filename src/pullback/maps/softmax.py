@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pullback.core.arrays import namespace
 from pullback.core.context import Context
@@ -20,6 +20,11 @@ class Softmax(Map):
     The Jacobian :math:`\mathrm{diag}(y) - y y^T` is symmetric, so the pullback and the
     pushforward are the same: :math:`y \odot (v - \langle v, y \rangle)`.
     """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = exp(x) / Σ exp(x)",
+        "gx = y (gy - Σ gy y)",
+    )
 
     def spec(self, x: Specs) -> Specs:
         """Return the input's spec."""
@@ -53,6 +58,11 @@ class LogSoftmax(Map):
     Pullback :math:`g_x = g_y - e^y \sum_i g_{y,i}`, pushforward
     :math:`dy = dx - \langle e^y, dx \rangle`.
     """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x - log Σ exp(x)",
+        "gx = gy - exp(y) Σ gy",
+    )
 
     def spec(self, x: Specs) -> Specs:
         """Return the input's spec."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -74,6 +75,8 @@ class Adam(Moments):
     (2015), algorithm 1.
     """
 
+    formula: ClassVar[str] = "m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², θ ← θ - η m̂ / (√v̂ + ε)"
+
     lr: float = 0.001
     beta1: float = 0.9
     beta2: float = 0.999
@@ -118,6 +121,10 @@ class AdamW(Decayed):
     "Decoupled weight decay regularization" (2019), algorithm 2.
     """
 
+    formula: ClassVar[str] = (
+        "m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², θ ← θ - η m̂ / (√v̂ + ε) - η λ θ"
+    )
+
     lr: float = 0.001
     beta1: float = 0.9
     beta2: float = 0.999
@@ -139,6 +146,10 @@ class NAdam(Moments):
     :math:`\theta \leftarrow \theta - \eta [\mu_{t+1} m / (1 - \prod_{i \le t+1} \mu_i)
     + (1-\mu_t) g / (1 - \prod_{i \le t} \mu_i)] / (\sqrt{\hat v} + \epsilon)`. Dozat (2016).
     """
+
+    formula: ClassVar[str] = (
+        "m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², θ ← θ - η (μ₊ m̂ + (1-μ) ĝ) / (√v̂ + ε)"
+    )
 
     lr: float = 0.002
     beta1: float = 0.9
@@ -176,6 +187,8 @@ class Lion(Rule):
     Biases and the parameters of normalisation are not decayed. Chen and others, "Symbolic
     discovery of optimization algorithms" (2023), algorithm 2.
     """
+
+    formula: ClassVar[str] = "θ ← θ - η (sign(β₁ m + (1-β₁) g) + λ θ), m ← β₂ m + (1-β₂) g"
 
     lr: float = 0.0001
     beta1: float = 0.9

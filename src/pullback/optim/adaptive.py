@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ class Adagrad(Rule):
 
     Duchi, Hazan, Singer, "Adaptive subgradient methods" (2011).
     """
+
+    formula: ClassVar[str] = "s ← s + g², θ ← θ - η g / (√s + ε)"
 
     eps: float = 1e-10
 
@@ -55,6 +58,10 @@ class Adadelta(Rule):
     :math:`r \leftarrow \rho r + (1-\rho) d^2`,
     :math:`\theta \leftarrow \theta - \eta d`. Zeiler (2012), algorithm 1 (with ``lr`` 1).
     """
+
+    formula: ClassVar[str] = (
+        "s ← ρ s + (1-ρ) g², d = √((r + ε) / (s + ε)) g, r ← ρ r + (1-ρ) d², θ ← θ - η d"
+    )
 
     lr: float = 1.0
     rho: float = 0.9
@@ -98,6 +105,8 @@ class RMSprop(Rule):
 
     Tieleman and Hinton, lecture 6.5 of "Neural networks for machine learning" (2012).
     """
+
+    formula: ClassVar[str] = "s ← ρ s + (1-ρ) g², θ ← θ - η g / (√s + ε)"
 
     rho: float = 0.99
     eps: float = 1e-8

@@ -45,6 +45,9 @@ class At:
 class Transform:
     """Base of everything that changes an update; subclasses are frozen dataclasses."""
 
+    formula: ClassVar[str] = ""
+    """What it does to the gradient ``g`` or the parameters ``θ``, for people."""
+
     full_batch: ClassVar[bool] = False
     """True for a rule that means the gradient of all examples."""
 

@@ -26,11 +26,15 @@ class SGD(Descent):
     ``g`` is the gradient of a batch. Robbins and Monro (1951).
     """
 
+    formula: ClassVar[str] = "θ ← θ - η g"
+
 
 @OPTIMIZERS.register
 @dataclass(frozen=True)
 class GradientDescent(Descent):
     r"""Gradient descent: as ``SGD``, with ``g`` the gradient of all examples. Cauchy (1847)."""
+
+    formula: ClassVar[str] = "θ ← θ - η g"
 
     full_batch: ClassVar[bool] = True
 
@@ -61,6 +65,8 @@ class Momentum(Velocity):
     Polyak (1964), with the learning rate outside the velocity.
     """
 
+    formula: ClassVar[str] = "v ← μ v + g, θ ← θ - η v"
+
     momentum: float = 0.9
 
     def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
@@ -77,6 +83,8 @@ class Nesterov(Velocity):
     Nesterov (1983), in the form of Sutskever and others (2013) rewritten at the point where the
     gradient is taken.
     """
+
+    formula: ClassVar[str] = "v ← μ v + g, θ ← θ - η (g + μ v)"
 
     momentum: float = 0.9
 

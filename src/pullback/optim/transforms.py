@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from pullback.optim.base import (
 class ClipValue(Transform):
     """Every entry of the gradient into ``[-limit, limit]``."""
 
+    formula: ClassVar[str] = "g ← g cut to ±limit"
+
     limit: float
 
     def __post_init__(self) -> None:
@@ -38,6 +41,8 @@ class ClipValue(Transform):
 @dataclass(frozen=True)
 class ClipNorm(Transform):
     """Each parameter's gradient, where its norm is above ``limit``, scaled down to it."""
+
+    formula: ClassVar[str] = "g ← g limit / |g| for each parameter where |g| > limit"
 
     limit: float
 
@@ -61,6 +66,8 @@ class ClipGlobalNorm(Transform):
 
     Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks" (2013).
     """
+
+    formula: ClassVar[str] = "g ← g limit / |g| where |g| > limit"
 
     limit: float
 
@@ -110,6 +117,8 @@ class Penalty(Transform):
 class L1(Penalty):
     r"""Before a rule: the gradient of :math:`\lambda \sum |\theta|`, ``lambda sign(theta)``."""
 
+    formula: ClassVar[str] = "g ← g + λ sign(θ)"
+
     def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
         """Write ``lambda sign(theta)``."""
         np.sign(theta, out=out)
@@ -120,6 +129,8 @@ class L1(Penalty):
 @dataclass(frozen=True)
 class L2(Penalty):
     r"""Before a rule: the gradient of :math:`\frac\lambda2 \sum \theta^2`, ``lambda theta``."""
+
+    formula: ClassVar[str] = "g ← g + λ θ"
 
     def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
         """Write ``lambda theta``."""
@@ -133,6 +144,8 @@ class DecoupledDecay(Penalty):
 
     Loshchilov and Hutter, "Decoupled weight decay regularization" (2019).
     """
+
+    formula: ClassVar[str] = "θ ← θ - η λ θ"
 
     def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
         """Write ``lr lambda theta``."""
@@ -148,6 +161,8 @@ class EMA(Transform):
     :math:`d_t = \min(\mathrm{decay}, (1 + t) / (10 + t))`, so that the start is soon forgotten.
     Polyak and Juditsky (1992).
     """
+
+    formula: ClassVar[str] = "a ← d a + (1-d) θ"
 
     decay: float = 0.999
 
