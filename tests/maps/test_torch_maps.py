@@ -1,7 +1,5 @@
 """Maps against PyTorch: its own operations and autograd, and our code on its tensors."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from arrays import largest_gradient_error, relative_error
@@ -10,7 +8,7 @@ from contract_cases import CASES, Case, Setting, all_cases, setting
 torch = pytest.importorskip(
     "torch", reason="PyTorch is not installed: comparisons with it are skipped"
 )
-F = torch.nn.functional
+from torch_maps import SEEN, THEIRS, apply  # noqa: E402
 
 from pullback.core.map import MAPS  # noqa: E402
 from pullback.core.theta import Theta, write_gradient  # noqa: E402
@@ -18,89 +16,6 @@ from pullback.core.tree import leaves, map_leaves  # noqa: E402
 
 FOUND = all_cases()
 every_case = pytest.mark.parametrize("case", FOUND.values(), ids=FOUND.keys())
-
-
-def chain(net, p, x, ctx):
-    for name, child in net.children().items():
-        x = apply(child, p.get(name, {}), x, ctx.child(name))
-    return x
-
-
-def residual(net, p, x, ctx):
-    return x + chain(net, p, x, ctx)
-
-
-def parallel(net, p, x, ctx):
-    children = net.children().items()
-    outputs = [apply(child, p.get(name, {}), x, ctx.child(name)) for name, child in children]
-    if net.combine == "add":
-        return torch.stack(outputs).sum(dim=0)
-    return torch.cat(outputs, dim=-1)
-
-
-def dropout(net, p, x, ctx):
-    if not ctx.train:
-        return x
-    kept = torch.tensor(ctx.uniform(tuple(x.shape), "dropout") >= net.rate)
-    return torch.where(kept, x / (1 - net.rate), torch.zeros_like(x))
-
-
-def random_shift(net, p, x, ctx):
-    if not ctx.train:
-        return x
-    size = net.pixels
-    draws = np.floor(ctx.uniform((len(x), 2), "shift") * (2 * size + 1)).astype(int) - size
-    padding = (0, 0) * (x.ndim - 3) + (size, size, size, size)
-    inside = (slice(size, -size), slice(size, -size))
-    moved = [
-        torch.roll(F.pad(image, padding), (int(down), int(right)), dims=(0, 1))[inside]
-        for image, (down, right) in zip(x, draws, strict=True)
-    ]
-    return torch.stack(moved)
-
-
-def layer_norm(net, p, x, ctx):
-    return F.layer_norm(x, (x.shape[-1],), p["gamma"], p["beta"], net.eps)
-
-
-def batch_norm(net, p, x, ctx):
-    rows = x.reshape(-1, x.shape[-1])
-    mean, var = torch.tensor(ctx.state["mean"]), torch.tensor(ctx.state["var"])
-    y = F.batch_norm(rows, mean, var, p["gamma"], p["beta"], ctx.train, net.momentum, net.eps)
-    SEEN[ctx.path] = {"mean": mean, "var": var}
-    return y.reshape(x.shape)
-
-
-SEEN: dict[str, dict[str, torch.Tensor]] = {}
-"""The running statistics after batch normalisation, by path."""
-
-THEIRS: dict[str, Callable] = {
-    "Chain": chain,
-    "Residual": residual,
-    "Parallel": parallel,
-    "Shared": chain,
-    "Linear": lambda net, p, x, ctx: F.linear(x, p["W"].T, p["b"] if net.bias else None),
-    "Sigmoid": lambda net, p, x, ctx: torch.sigmoid(x),
-    "Tanh": lambda net, p, x, ctx: torch.tanh(x),
-    "ReLU": lambda net, p, x, ctx: F.relu(x),
-    "LeakyReLU": lambda net, p, x, ctx: F.leaky_relu(x, net.negative_slope),
-    "ELU": lambda net, p, x, ctx: F.elu(x, net.alpha),
-    "GELU": lambda net, p, x, ctx: F.gelu(x, approximate="tanh"),
-    "SiLU": lambda net, p, x, ctx: F.silu(x),
-    "Softplus": lambda net, p, x, ctx: F.softplus(x),
-    "Softmax": lambda net, p, x, ctx: F.softmax(x, dim=-1),
-    "LogSoftmax": lambda net, p, x, ctx: F.log_softmax(x, dim=-1),
-    "LayerNorm": layer_norm,
-    "BatchNorm": batch_norm,
-    "Dropout": dropout,
-    "RandomShift": random_shift,
-    "Flatten": lambda net, p, x, ctx: x.reshape(len(x), -1),
-    "Reshape": lambda net, p, x, ctx: x.reshape(len(x), *net.shape),
-}
-
-
-def apply(net, p, x, ctx):
-    return THEIRS[type(net).__name__](net, p, x, ctx)
 
 
 def test_the_table_covers_the_registry():
