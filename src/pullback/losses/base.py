@@ -38,7 +38,7 @@ class Loss:
     def pushforward(self, slope: Array, dy: Array) -> Array:
         """Return the change ``(N,)`` of the values for a change ``dy``."""
         product = slope * dy
-        return namespace(dy).sum(product.reshape((product.shape[0], -1)), axis=1)
+        return over_outputs(product, "sum")
 
     def link(self, y: Array) -> Array:
         """Return the prediction that outputs ``y`` stand for: probabilities, or ``y`` itself."""
@@ -89,7 +89,8 @@ def one_hot(y: Array, target: Array) -> Array:
 
 def over_outputs(values: Array, how: str) -> Array:
     """Return the ``"sum"`` or ``"mean"`` of each example's numbers, shape ``(N,)``."""
-    flat = values.reshape((values.shape[0], -1))
+    # counted, for -1 cannot be worked out of no examples
+    flat = values.reshape((values.shape[0], outputs(values)))
     xp = namespace(flat)
     return xp.sum(flat, axis=1) if how == "sum" else xp.mean(flat, axis=1)
 

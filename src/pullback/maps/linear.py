@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -74,7 +75,7 @@ class Linear(Map):
         """Declare ``W`` and ``b``; axes between the first and the last become one, ``t``."""
         x, axes = res, "n"
         if x.ndim > 2:
-            x, delta, axes = _one_position_axis(x), _one_position_axis(delta), "nt"
+            x, delta, axes = one_position_axis(x), one_position_axis(delta), "nt"
         declared = {"W": C(f"{axes}o,{axes}i->io", delta=delta, x=x)}
         if self.bias:
             declared["b"] = C(f"{axes}o->o", delta=delta)
@@ -90,5 +91,7 @@ class Linear(Map):
         return int(x.size * self.units)
 
 
-def _one_position_axis(x: Any) -> Any:
-    return x.reshape((x.shape[0], -1, x.shape[-1]))
+def one_position_axis(x: Any) -> Any:
+    """Return ``x (N, ..., C)`` with the axes between the first and the last made one."""
+    # counted, for -1 cannot be worked out in a batch of no examples
+    return x.reshape((x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]))

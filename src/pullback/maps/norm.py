@@ -14,6 +14,7 @@ from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.initializers import Constant
 from pullback.core.map import MAPS, Map, Params, check_rank
 from pullback.core.spec import Param, Slot, Specs
+from pullback.maps.linear import one_position_axis
 
 
 class Normalization(Map):
@@ -45,8 +46,7 @@ class Normalization(Map):
         """Declare ``gamma`` and ``beta``; axes between the first and the last become one."""
         h, axes = res["h"], "n"
         if h.ndim > 2:
-            shape = (h.shape[0], -1, h.shape[-1])
-            h, delta, axes = h.reshape(shape), delta.reshape(shape), "nt"
+            h, delta, axes = one_position_axis(h), one_position_axis(delta), "nt"
         return {
             "gamma": C(f"{axes}c,{axes}c->c", delta=delta, h=h),
             "beta": C(f"{axes}o->o", delta=delta),
