@@ -31,7 +31,7 @@ def test_the_pullback_is_the_gradient(case: LossCase, rng):
     _, slope = case.loss.forward(y, target)
     rule = difference_gradient if case.smooth else complex_step_gradient
     expected = rule(lambda at: np.sum(g * case.loss.forward(at, target)[0]), y)
-    assert relative_error(case.loss.pullback(slope, g), expected) < 1e-7
+    assert relative_error(case.loss.pullback(slope, g), expected) < 1e-9
 
 
 @every_case

@@ -54,9 +54,9 @@ def test_gradients_are_those_of_the_function(case: Case):
     expected_x, expected_p = rule(lambda at: product(*at), (s.x, s.p.flat))
     _, res = s.net.forward(s.p, s.x, s.ctx)
     gx, delta = s.net.pullback(s.p, res, s.gy)
-    assert relative_error(gx, expected_x) < 1e-7
+    assert relative_error(gx, expected_x) < 1e-9
     expected = Theta(s.p.layout, expected_p)
-    assert largest_gradient_error(gradient_of(s, res, delta), expected) < 1e-7
+    assert largest_gradient_error(gradient_of(s, res, delta), expected) < 1e-9
 
 
 @every_case

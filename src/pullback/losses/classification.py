@@ -74,7 +74,7 @@ class CrossEntropy(Loss):
         q = self._weighed(xp, y, self._smoothed(y, _as_rows(xp, y, target)))
         log_p = log_softmax(xp, y)
         # 0 log 0 = 0: a class that has no share of the target costs nothing, even at p = 0.
-        terms = xp.where(q == 0, xp.zeros_like(q), q * log_p)
+        terms = q * xp.where(q == 0, xp.zeros_like(q), log_p)
         return -xp.sum(terms, axis=1), xp.exp(log_p) * xp.sum(q, axis=1, keepdims=True) - q
 
     def _smoothed(self, y: Array, q: Array) -> Array:
@@ -154,7 +154,7 @@ class KLDivergence(Loss):
         log_p = log_softmax(xp, y)
         positive = q > 0
         log_q = xp.log(xp.where(positive, q, xp.ones_like(q)))
-        terms = xp.where(positive, q * (log_q - log_p), xp.zeros_like(q))
+        terms = q * xp.where(positive, log_q - log_p, xp.zeros_like(q))
         return xp.sum(terms, axis=1), xp.exp(log_p) * xp.sum(q, axis=1, keepdims=True) - q
 
     def link(self, y: Array) -> Array:

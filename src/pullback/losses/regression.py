@@ -96,8 +96,8 @@ class Huber(Loss):
     def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
         """Return the values and their slopes."""
         xp, error = namespace(y), y - matched(y, target)
-        size = xp.abs(error)
-        near = size <= self.delta
-        values = xp.where(near, 0.5 * error * error, self.delta * (size - 0.5 * self.delta))
-        slope = xp.where(near, error, self.delta * xp.sign(error))
+        # half the square within delta, and its tangent beyond: one product for both, which does
+        # not overflow
+        slope = xp.clip(error, -self.delta, self.delta)
+        values = slope * (error - 0.5 * slope)
         return over_outputs(values, "mean"), slope / outputs(y)

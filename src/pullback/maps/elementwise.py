@@ -169,6 +169,7 @@ class ELU(Elementwise):
 
 _GELU_SCALE = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
+_GELU_FLAT = 50.0
 
 
 @MAPS.register
@@ -188,9 +189,13 @@ class GELU(Elementwise):
     preferred_init: ClassVar[Initializer | None] = HeNormal()
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
-        """Keep ``x`` and ``t``."""
-        t = xp.tanh(_GELU_SCALE * (x + _GELU_CUBIC * x * x * x))
-        return 0.5 * x * (1 + t), (x, t)
+        """Keep ``x``, where the slope depends on it, and ``t``."""
+        # beyond _GELU_FLAT, t is 1 or -1 in any precision, and the cube might overflow
+        u = xp.clip(x, -_GELU_FLAT, _GELU_FLAT)
+        t = xp.tanh(_GELU_SCALE * (u + _GELU_CUBIC * u * u * u))
+        zero = xp.zeros_like(x)
+        y = 0.5 * xp.where(t == -1, zero, x) * (1 + t)  # 0 times -infinity would be NaN
+        return y, (xp.where(t * t == 1, zero, x), t)
 
     def slope(self, xp: Any, res: Any) -> Any:
         """Return ``(1 + t)/2 + x (1 - t^2)/2 * sqrt(2/pi) (1 + 3 * 0.044715 x^2)``."""
@@ -212,9 +217,10 @@ class SiLU(Elementwise):
     preferred_init: ClassVar[Initializer | None] = HeNormal()
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
-        """Keep ``x`` and ``s``."""
-        s = sigmoid(xp, x)
-        return x * s, (x, s)
+        """Keep ``x``, where the slope depends on it, and ``s``."""
+        s, zero = sigmoid(xp, x), xp.zeros_like(x)
+        y = xp.where(s == 0, zero, x) * s  # 0 times -infinity would be NaN
+        return y, (xp.where((s == 0) | (s == 1), zero, x), s)
 
     def slope(self, xp: Any, res: Any) -> Any:
         """Return ``s (1 + x (1 - s))``."""
