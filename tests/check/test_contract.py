@@ -20,7 +20,7 @@ INPUTS = 12
 
 
 def test_every_rule_gets_enough_inputs():
-    assert {name for name in CASES} == set(pb.MAPS)
+    assert set(CASES) == set(pb.MAPS)
     assert all(len(cases) * SEEDS >= INPUTS for cases in (*CASES.values(), *LOSS_CASES.values()))
 
 
