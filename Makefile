@@ -1,16 +1,20 @@
 # make train   a virtual environment, then a network trained on the bundled digits
 # make test    a virtual environment, then the tests
+# make mutants  faults are planted one at a time, and the tests must see them
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test install clean
+.PHONY: train test mutants install clean
 
 train: $(VENV)/.installed
 	$(BIN)/pullback train digits
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
+
+mutants: $(VENV)/.installed-test
+	$(BIN)/python tests/mutation/gate.py
 
 install: $(VENV)/.installed
 

@@ -1,0 +1,134 @@
+"""The mutation gate: faults are planted one at a time, and the gradient tests must see them.
+
+    python tests/mutation/gate.py [--jobs 2] [--only PATTERN] [--sample N]
+
+Each fault lives in a process of its own, forked from one that has everything loaded; the tests run
+there until the first failure. Survivors are listed. The exit code is 1 where fewer than 99% of the
+faults were seen, or fewer than 300 planted; faults that change nothing are listed in
+``equivalent.py`` with the reason, and do not count.
+"""
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ[variable] = "1"  # a forked process has lost the threads of its parent
+
+import argparse
+import collections
+import contextlib
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
+os.chdir(ROOT)
+
+import pytest
+from equivalent import EQUIVALENT
+from plant import Mutant, mutants
+
+STAGES = (
+    ["tests/check/test_contract.py"],
+    ["tests/maps/test_special_points.py", "tests/losses", "tests/engine"],
+    ["tests/core/test_contraction.py", "tests/core/test_theta.py", "tests/core/test_compose.py"],
+    ["tests/maps"],
+)
+LEAST, SHARE = 300, 0.99
+SECONDS = 120
+SEEN, SURVIVED, TIMEOUT = 1, 0, 2
+
+
+def suite_fails() -> bool:
+    """Run the stages until a test fails; tell whether one did."""
+    options = ["-x", "-q", "-p", "no:cacheprovider"]
+    return any(pytest.main([*options, *stage]) != 0 for stage in STAGES)
+
+
+def forked(mutant: Mutant | None) -> int:
+    """Start a process that runs the tests on a mutant; return its number."""
+    process = os.fork()
+    if process:
+        return process
+    with contextlib.suppress(BaseException):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, 1), os.dup2(devnull, 2)
+        signal.alarm(SECONDS)  # a fault that makes the tests hang is seen too
+        if mutant is not None:
+            mutant.install()
+        os._exit(SEEN if suite_fails() else SURVIVED)
+    os._exit(SEEN)
+
+
+def run(chosen: list[Mutant], jobs: int) -> list[Mutant]:
+    """Return the mutants that no test has seen."""
+    waiting, running, survivors, done = collections.deque(chosen), {}, [], 0
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            mutant = waiting.popleft()
+            running[forked(mutant)] = mutant
+        process, status = os.wait()
+        mutant = running.pop(process)
+        done += 1
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == SURVIVED:
+            survivors.append(mutant)
+            print(f"survived: {mutant}", flush=True)
+        if done % 100 == 0:
+            print(f"{done} of {len(chosen)}", flush=True)
+    return survivors
+
+
+def warm() -> None:
+    """Load in this process what the tests load, so that no child has to."""
+    import contract_cases
+    import loss_cases
+    import special_points
+
+    del contract_cases, loss_cases, special_points
+    with contextlib.suppress(ImportError):
+        import torch
+        import torch_maps
+
+        torch.set_num_threads(1)
+        del torch_maps
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Plant faults; the gradient tests must see them.")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="a part of a file's or a function's name")
+    parser.add_argument("--sample", type=int, default=0, help="so many, chosen at random")
+    options = parser.parse_args()
+    planted = mutants()
+    texts = {str(m).partition(" ")[2] for m in planted}
+    if stale := [entry for entry in EQUIVALENT if entry not in texts]:
+        print("equivalent.py lists what is not planted:", *stale, sep="\n")
+        return 2
+    chosen = [m for m in planted if str(m).partition(" ")[2] not in EQUIVALENT]
+    chosen = [m for m in chosen if options.only in f"{m.file} {m.function}"]
+    if options.sample:
+        chosen = random.Random(0).sample(chosen, min(options.sample, len(chosen)))
+    warm()
+    _, status = os.waitpid(forked(None), 0)
+    if os.WEXITSTATUS(status) != SURVIVED:
+        print("the tests fail without a fault; mend them first")
+        return 2
+    began = time.monotonic()
+    survivors = run(chosen, options.jobs)
+    killed = len(chosen) - len(survivors)
+    for operator, count in collections.Counter(m.operator for m in chosen).most_common():
+        missed = sum(m.operator == operator for m in survivors)
+        print(f"{operator:15} {count - missed:4} of {count:4}")
+    share = killed / max(1, len(chosen))
+    seconds = time.monotonic() - began
+    print(f"{killed} of {len(chosen)} faults seen ({share:.2%}), in {seconds:.0f} s")
+    enough = len(chosen) >= LEAST or options.sample or options.only
+    return 0 if share >= SHARE and enough else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
