@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 
 import numpy as np
 import pytest
@@ -16,6 +17,11 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("step")
     done = pullback("train", "digits", "--epochs", 2, "--out", "run", cwd=path)
     assert done.returncode == 0, done.stderr
+    arrays = pb.data.load("digits").train[:40]
+    pb.fit(
+        pb.Chain(pb.Flatten(), pb.Linear(10)), arrays, loss=pb.losses.CrossEntropy(),
+        optimizer=pb.optim.SGD(0.1), epochs=1, batch_size=20, out=path / "arrays",
+    )  # fmt: skip
     (path / "my.toml").write_text('data = "digits"\nmodel = "mlp:4"\noptimizer = "sgd"\n')
     return path
 
@@ -52,6 +58,10 @@ def test_a_step_of_a_run_is_that_of_its_model(folder):
 def test_a_configuration_is_walked_from_its_start(folder):
     data = walked(folder, "my.toml")
     assert data["step"] == 0
+    assert data["remarks"] == [
+        "training example 0 of 1294, at step 0",
+        "the parameters, and what the optimiser keeps, are those of the start",
+    ]
     kinds = [section["kind"] for section in data["sections"]]
     assert kinds == ["given", *["forward"] * 4, "error", *["backward"] * 4, *["update"] * 4]
     starts = [v for v in numbers(data, "update", "θ") if v.shape == (4,)]
@@ -62,17 +72,27 @@ def test_the_text_and_the_page(folder):
     done = pullback("step", "run", cwd=folder)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "given"
-    assert lines[-1] == "the example is taken as it is: without the run's RandomShift"
+    remarks = [
+        "training example 0 of 1294, at step 82",
+        "the parameters, and what the optimiser keeps, are those of the checkpoint",
+        "the example is taken as it is: without the run's RandomShift",
+    ]
+    assert lines[:5] == [*remarks, "", "given"]
     for heading in ("1 forward: 1 (Linear)", "2 error: CrossEntropy", "3 backward: 5 (Linear)"):
         assert heading in lines
     done = pullback("step", "run", "--html", "page.html", cwd=folder)
     assert (done.returncode, done.stdout) == (0, "")
-    assert (folder / "page.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    page = (folder / "page.html").read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert all(escape(remark) in page for remark in remarks)
+    (folder / "page.html").unlink()
+    assert walked(folder, "run", "--html", "page.html")["remarks"] == remarks
+    assert (folder / "page.html").read_text("utf-8") == page
 
 
 WRONG = {
     "nothing there": (("nowhere",), 2, "there is no run here"),
+    "data that were arrays": (("arrays",), 2, "the run was given its data as arrays"),
     "too far": (("run", "--example", 1294), 2, "expected a number from 0 to 1293"),
     "below 0": (("run", "--example", -1), 2, "expected a number from 0 to 1293"),
     "no folder for the page": (("run", "--html", "no/page.html"), 3, "cannot be written"),

@@ -181,3 +181,12 @@ def test_class_numbers_stand_for_rows_with_a_one(loss, rng):
         loss.forward(y, np.array([0, 3, 2, 1]))
     with pytest.raises(ShapeError, match="does not fit"):
         loss.forward(y, np.array([0.0, 2.0, 2.0, 1.0]))
+
+
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_class_numbers_stand_for_rows_from_two_classes_on(outputs, rng):
+    y, numbers = rng.standard_normal((4, outputs)), np.array([1, 0, outputs - 1, 0])
+    rows = np.eye(outputs)[numbers]
+    for loss in (SquaredError(), HalfSquaredError(), AbsoluteError(), Huber()):
+        for found, right in zip(loss.forward(y, numbers), loss.forward(y, rows), strict=True):
+            np.testing.assert_array_equal(found, right)

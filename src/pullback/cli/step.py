@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from pullback.cli.subject import subject_of
@@ -11,13 +12,18 @@ from pullback.core.errors import ConfigError
 from pullback.train.storage import write_whole
 from pullback.train.walk import walk
 
-TEXT = {"augment": "the example is taken as it is: without the run's {name}"}
+TEXT = {
+    "where": "training example {example} of {count}, at step {step}",
+    "start": "the parameters, and what the optimiser keeps, are those of the start",
+    "checkpoint": "the parameters, and what the optimiser keeps, are those of the checkpoint",
+    "augment": "the example is taken as it is: without the run's {name}",
+}
 
 
 def step_command(
     path: str, example: int, data_dir: str | None, page: str | None, as_json: bool
 ) -> None:
-    """Print the walk, or write it as a page."""
+    """Print the walk as text or JSON, or write it as a page."""
     subject = subject_of(path, data_dir)
     settings, learner, count = subject.settings, subject.loop.learner, len(subject.train)
     if not 0 <= example < count:
@@ -27,6 +33,10 @@ def step_command(
             f"{path}: the network couples the examples of a batch (batch normalisation); a step of "
             "one example has no meaning for it, use pullback.walk with a batch"
         )
+    remarks = [TEXT["where"].format(example=example, count=count, step=learner.step)]
+    remarks.append(TEXT["checkpoint" if learner.step else "start"])
+    if settings.augment is not None:
+        remarks.append(TEXT["augment"].format(name=settings.augment.title))
     x, target, weight = subject.examples(slice(example, example + 1))
     found = walk(
         settings.net, settings.loss, subject.theta, x, target,
@@ -34,11 +44,10 @@ def step_command(
         ctx=Context(True, settings.seed, learner.step, state=learner.state),
         weight=weight, slots=learner.slots,
     )  # fmt: skip
+    found = replace(found, remarks=tuple(remarks))
     if page is not None:
         write_whole(Path(page), found.html().encode())
-    elif as_json:
+    if as_json:
         print(json.dumps({"example": example, "step": learner.step, **found.to_dict()}))
-    else:
+    elif page is None:
         print(found)
-        if settings.augment is not None:
-            print(TEXT["augment"].format(name=settings.augment.title))

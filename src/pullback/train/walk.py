@@ -1,7 +1,7 @@
 """One training step, with every formula and every number: what ``walk`` returns.
 
 The five steps in their order: forward, error, backward, update. The numbers are those of the
-reference form, in the dtype of the parameters.
+reference form, in the dtype that the parameters and the input have.
 """
 
 from __future__ import annotations
@@ -86,9 +86,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Walk:
-    """One step, section by section; printed, a text. ``html()`` is a page, ``to_dict()`` data."""
+    """One step, section by section; printed, a text. ``html()`` is a page, ``to_dict()`` data.
+
+    ``remarks`` are sentences that the forms begin with: where the step was taken.
+    """
 
     sections: tuple[Section, ...]
+    remarks: tuple[str, ...] = ()
 
     def of(self, kind: str) -> tuple[Section, ...]:
         """Return the sections of a kind."""
@@ -151,10 +155,11 @@ def _inputs(name: str, x: Any) -> list[Values]:
 
 
 def largest(array: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    """Return the places of all entries of a small array, of the largest of another."""
+    """Return the places of all entries of a small array, of the largest (or NaN) of another."""
     if array.size <= WHOLE:
         return tuple(np.ndindex(array.shape))
-    order = np.argsort(-np.abs(array.reshape(-1)), kind="stable")[:ENTRIES]
+    sizes = np.abs(array.reshape(-1).astype(np.float64))  # unsigned numbers have no negatives
+    order = np.argsort(-np.where(np.isnan(sizes), np.inf, sizes), kind="stable")[:ENTRIES]
     return tuple(tuple(int(i) for i in np.unravel_index(k, array.shape)) for k in order)
 
 

@@ -13,7 +13,8 @@ MARKS = {"more": "… ({count} terms)", "range": "min {low}, max {high}, norm {n
 
 def as_text(walk: Walk) -> str:
     """Return the walk as lines."""
-    return "\n".join(line for section in walk.sections for line in _section(section)).strip("\n")
+    lines = [line for section in walk.sections for line in _section(section)]
+    return "\n".join([*walk.remarks, *lines]).strip("\n")
 
 
 def heading(section: Section) -> str:
@@ -25,8 +26,14 @@ def heading(section: Section) -> str:
 def _section(section: Section) -> list[str]:
     lines = ["", heading(section)]
     lines += [f"    {formula}" for formula in section.formulas]
-    lines += [f"  {line}" for values in section.values for line in tensor_lines(values)]
-    return lines + [f"  {sum_line(entry)}" for entry in section.sums]
+    lines += [f"  {_tensor(values)}" for values in section.values]
+    return lines + [f"  {' = '.join(filter(None, sum_cells(entry)))}" for entry in section.sums]
+
+
+def _tensor(values: Values) -> str:
+    name, shape, numbers = tensor_cells(values)
+    mark = " =" if values.array.size <= WHOLE else ":"
+    return f"{name} {shape}".rstrip() + f"{mark} {numbers}"
 
 
 def number(value: Any) -> str:
@@ -39,17 +46,18 @@ def place_text(place: tuple[int, ...]) -> str:
     return f"[{','.join(map(str, place))}]" if place else ""
 
 
-def tensor_lines(values: Values) -> list[str]:
-    """Return a tensor: a small one whole, a large one by its shape, range and some entries."""
+def tensor_cells(values: Values) -> tuple[str, str, str]:
+    """Return a tensor's name, shape, and numbers: of a large one the range and some entries."""
     array = values.array
     if array.ndim == 0:
-        return [f"{values.name} = {number(array[()])}"]
-    head = f"{values.name} {array.shape}"
+        return values.name, "", number(array[()])
     if array.size <= WHOLE:
         rows = array.reshape(-1, array.shape[-1]) if array.size else array.reshape(0, 1)
-        return [f"{head} = {'; '.join(' '.join(map(number, row)) for row in rows)}"]
-    entries = [f"{place_text(place)} {number(array[place])}" for place in values.places]
-    return [", ".join([f"{head}: {_range(array)}", *entries])]
+        numbers = "; ".join(" ".join(map(number, row)) for row in rows)
+    else:
+        entries = [f"{place_text(place)} {number(array[place])}" for place in values.places]
+        numbers = ", ".join([_range(array), *entries])
+    return values.name, str(array.shape), numbers
 
 
 def _range(array: np.ndarray) -> str:
@@ -57,8 +65,8 @@ def _range(array: np.ndarray) -> str:
     return MARKS["range"].format(low=low, high=high, norm=number(np.linalg.norm(array)))
 
 
-def sum_line(entry: Sum) -> str:
-    """Return ``gW[0,1] = delta[0,1] x[0,0] = 0.5 × 2 = 1``."""
+def sum_cells(entry: Sum) -> tuple[str, str, str, str]:
+    """Return what are equal: ``gW[0,1]``, ``delta[0,1] x[0,0]``, ``0.5 × 2``, ``1``."""
     letters = " + ".join(
         " ".join(f"{name}{place_text(place)}" for name, place, _ in term) for term in entry.terms
     )
@@ -69,16 +77,17 @@ def sum_line(entry: Sum) -> str:
     if entry.count > len(entry.terms):
         more = MARKS["more"].format(count=entry.count)
         letters, numbers = f"{letters} + {more}", f"{numbers} + …"
-    total = number(entry.total)
-    shown = [f"{entry.name}{place_text(entry.place)}", letters, numbers, total]
     if entry.count == 1 and len(entry.terms[0]) == 1:  # a term of one factor is the total
-        shown.remove(numbers)
-    return " = ".join(shown)
+        numbers = ""
+    return f"{entry.name}{place_text(entry.place)}", letters, numbers, number(entry.total)
 
 
 def as_data(walk: Walk) -> dict[str, Any]:
     """Return the walk as dictionaries, lists, strings and numbers in full precision."""
-    return {"sections": [_section_data(section) for section in walk.sections]}
+    return {
+        "remarks": list(walk.remarks),
+        "sections": [_section_data(section) for section in walk.sections],
+    }
 
 
 def _section_data(section: Section) -> dict[str, Any]:
@@ -101,6 +110,7 @@ def _tensor_data(values: Values) -> dict[str, Any]:
         **data,
         "min": array.min().item(),
         "max": array.max().item(),
+        "mean": float(array.mean()),
         "norm": float(np.linalg.norm(array)),
         "entries": [[list(place), array[place].item()] for place in values.places],
     }
