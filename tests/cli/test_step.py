@@ -22,7 +22,9 @@ def folder(tmp_path_factory):
         pb.Chain(pb.Flatten(), pb.Linear(10)), arrays, loss=pb.losses.CrossEntropy(),
         optimizer=pb.optim.SGD(0.1), epochs=1, batch_size=20, out=path / "arrays",
     )  # fmt: skip
-    (path / "my.toml").write_text('data = "digits"\nmodel = "mlp:4"\noptimizer = "sgd"\n')
+    (path / "my.toml").write_text(
+        'data = "digits"\nmodel = "mlp:4"\noptimizer = "sgd"\nshift = 0\n'
+    )
     return path
 
 

@@ -190,3 +190,8 @@ def test_class_numbers_stand_for_rows_from_two_classes_on(outputs, rng):
     for loss in (SquaredError(), HalfSquaredError(), AbsoluteError(), Huber()):
         for found, right in zip(loss.forward(y, numbers), loss.forward(y, rows), strict=True):
             np.testing.assert_array_equal(found, right)
+
+
+def test_no_examples_have_no_mean():
+    with pytest.raises(ShapeError, match="no mean loss"):
+        mean_weights(0, None, Y)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from walks import LOSS, walked_digit
 
 import pullback as pb
-from pullback.train.walk import largest
+from pullback.train.walk import Section, Sum, Values, largest
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,22 @@ def test_every_printed_number_is_that_of_its_tensor(on_a_digit):
         assert printed(line) == [float(f"{float(n):.6g}") for n in numbers], line
 
 
-@pytest.mark.parametrize("numbers", [np.arange(30, dtype=np.uint8), -np.arange(30.0)], ids=str)
+def test_a_long_sum_is_cut():
+    x = np.arange(1.0, 8.0)[:, None]
+    p, _ = pb.init(pb.Linear(1), x, dtype="float64")
+    p["W"][:] = -7.0
+    lines = str(pb.walk(pb.Linear(1), LOSS, p, x, np.zeros((7, 1)))).splitlines()
+    # the mean over seven examples: delta = y / 7 = -x
+    assert lines[-2] == (
+        "  gW[0,0] = delta[0,0] x[0,0] + delta[1,0] x[1,0] + delta[2,0] x[2,0] + delta[3,0] x[3,0]"
+        " + delta[4,0] x[4,0] + delta[5,0] x[5,0] + … (7 terms)"
+        " = (-1) × 1 + (-2) × 2 + (-3) × 3 + (-4) × 4 + (-5) × 5 + (-6) × 6 + … = -140"
+    )
+
+
+@pytest.mark.parametrize(
+    "numbers", [np.arange(30, dtype=np.uint8), -np.arange(30.0)], ids=["unsigned", "negative"]
+)
 def test_the_largest_entries_are_those_of_largest_size(numbers):
     assert largest(numbers) == ((29,), (28,), (27,))
 
@@ -119,14 +133,16 @@ def bare(text):
     return re.sub(r"[\s=:]", "", text)
 
 
-def test_remarks_and_names_are_escaped():
-    net, x = pb.Chain(**{"a<b>&c": pb.Linear(1)}), np.ones((1, 1))
-    p, _ = pb.init(net, x)
-    walk = replace(pb.walk(net, LOSS, p, x, x), remarks=("taken <here>",))
-    assert str(walk).startswith("taken <here>\n\ngiven\n")
-    assert walk.to_dict()["remarks"] == ["taken <here>"]
+def test_whatever_is_said_is_escaped():
+    entry = Sum("g<b>", (0,), 1.0, ((("<i>", (0,), 1.0),),), 1)
+    section = Section(
+        "backward", "a<b>", "<u>", ("y <s> x",), (Values.of("<q>", [1.0]),), (entry,)
+    )  # fmt: skip
+    walk = pb.Walk((section,), ("taken <em>here</em>",))
+    assert str(walk).startswith("taken <em>here</em>\n\n3 backward: a<b> (<u>)\n")
+    assert walk.to_dict()["remarks"] == ["taken <em>here</em>"]
     page = Page()
     page.feed(walk.html())
-    assert {"here", "b"}.isdisjoint(tag for tag, _ in page.seen)
-    assert "taken <here>" in page.text
-    assert "a<b>&c (Linear)" in page.text
+    assert {"b", "i", "u", "s", "q", "em"}.isdisjoint(tag for tag, _ in page.seen)
+    for said in (*walk.remarks, "a<b> (<u>)", "y <s> x", "<q>", "g<b>[0]", "<i>[0]"):
+        assert said in page.text

@@ -110,7 +110,12 @@ def mean_weights(
 
     :math:`L = \sum_n w_n \ell_n / \sum_n w_n`, so :math:`g_n = w_n / \sum_n w_n`. ``total`` is
     the sum of the weights where these examples are only a part of the batch.
+
+    Raises:
+        ShapeError: there are no examples, which have no mean.
     """
+    if count == 0:
+        raise ShapeError("a batch of no examples has no mean loss; give at least one")
     xp = namespace(like)
     if weight is None:
         return xp.full((count,), 1.0 / (total if total is not None else count), dtype=like.dtype)

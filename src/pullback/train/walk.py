@@ -158,8 +158,9 @@ def largest(array: np.ndarray) -> tuple[tuple[int, ...], ...]:
     """Return the places of all entries of a small array, of the largest (or NaN) of another."""
     if array.size <= WHOLE:
         return tuple(np.ndindex(array.shape))
-    sizes = np.abs(array.reshape(-1).astype(np.float64))  # unsigned numbers have no negatives
-    order = np.argsort(-np.where(np.isnan(sizes), np.inf, sizes), kind="stable")[:ENTRIES]
+    sizes = np.abs(array.reshape(-1))
+    sizes = np.where(np.isnan(sizes), np.inf, sizes)  # floats also of unsigned numbers
+    order = np.argsort(-sizes, kind="stable")[:ENTRIES]
     return tuple(tuple(int(i) for i in np.unravel_index(k, array.shape)) for k in order)
 
 
