@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +42,7 @@ from pullback.maps import (
 class Case:
     """A map, the shape of a batch, and whether it trains.
 
-    ``smooth`` maps use functions that the complex step cannot go through (an absolute value);
-    they are compared with differences, and must have no kinks.
+    ``smooth`` maps have no kinks, and are compared with differences too.
     """
 
     net: Map
@@ -127,11 +127,11 @@ CASES: dict[str, list[Case]] = {
         Case(Linear(2, bias=False), (1, 3, 2)),
     ],
     "Sigmoid": _elementwise(Sigmoid(), smooth=True),
-    "Tanh": _elementwise(Tanh()),
+    "Tanh": _elementwise(Tanh(), smooth=True),
     "ReLU": _elementwise(ReLU()),
     "LeakyReLU": _elementwise(LeakyReLU(), LeakyReLU(0.3)),
     "ELU": _elementwise(ELU(), ELU(0.5)),
-    "GELU": _elementwise(GELU()),
+    "GELU": _elementwise(GELU(), smooth=True),
     "SiLU": _elementwise(SiLU(), smooth=True),
     "Softplus": _elementwise(Softplus(), smooth=True),
     "Softmax": [
@@ -187,6 +187,25 @@ CASES: dict[str, list[Case]] = {
         Case(Reshape((1, -1, 1)), (3, 2, 2)),
     ],
 }
+
+
+INPUTS = 12
+"""The fewest inputs whose gradients are compared, for every map and for every loss."""
+
+
+def seeds_for(cases: Sequence[object]) -> range:
+    """Enough seeds for ``INPUTS`` inputs of these cases."""
+    return range(-(-INPUTS // len(cases)))
+
+
+def all_inputs() -> dict[str, tuple[Case, int]]:
+    """Every case with every seed it is drawn from, by an identifier."""
+    return {
+        f"{name}-{i}-{seed}": (case, seed)
+        for name, cases in CASES.items()
+        for i, case in enumerate(cases)
+        for seed in seeds_for(cases)
+    }
 
 
 def all_cases(*names: str) -> dict[str, Case]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from contract_cases import seeds_for
 
 from pullback.losses import (
     AbsoluteError,
@@ -25,8 +26,7 @@ Target = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 class LossCase:
     """A loss, the shape of the outputs, and how a target is drawn.
 
-    ``smooth`` losses use functions that the complex step cannot go through (an absolute value);
-    they are compared with differences.
+    ``smooth`` losses are compared with differences too, which no kink must be near.
     """
 
     loss: Loss
@@ -124,6 +124,16 @@ LOSS_CASES: dict[str, list[LossCase]] = {
     "AbsoluteError": _regression(AbsoluteError(), smooth=True),
     "Huber": _regression(Huber(), Huber(0.3), Huber(4.0), smooth=True),
 }
+
+
+def all_loss_inputs() -> dict[str, tuple[LossCase, int]]:
+    """Every case with every seed it is drawn from, by an identifier."""
+    return {
+        f"{name}-{i}-{seed}": (case, seed)
+        for name, cases in LOSS_CASES.items()
+        for i, case in enumerate(cases)
+        for seed in seeds_for(cases)
+    }
 
 
 def all_loss_cases() -> dict[str, LossCase]:

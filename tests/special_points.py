@@ -1,8 +1,9 @@
-"""Special points of maps and losses, with the answer and where it comes from.
+"""Special points of maps, with the answer and where it comes from.
 
-Answers of functions of one number are worked out in 700 digits, or are limits; those of rows and
-losses stand in the table. ``definition``: the formula itself. ``limit``: of the function.
-``convention``: the subgradient that is chosen at a kink. ``IEEE``: what arithmetic says of NaN.
+Answers of functions of one number are worked out in 700 digits, or are limits; those of rows stand
+in the table. ``definition``: the formula itself. ``limit``: of the function. ``convention``: the
+subgradient that is chosen at a kink. ``IEEE``: what arithmetic says of NaN, whose comparisons are
+all false.
 """
 
 from __future__ import annotations
@@ -11,22 +12,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, getcontext
-from typing import Any
+
+import numpy as np
 
 from pullback.core.map import Map
-from pullback.losses import (
-    AbsoluteError,
-    BinaryCrossEntropy,
-    CrossEntropy,
-    HalfSquaredError,
-    Huber,
-    KLDivergence,
-    Loss,
-    SquaredError,
-)
 from pullback.maps import (
     ELU,
     GELU,
+    BatchNorm,
     LayerNorm,
     LeakyReLU,
     LogSoftmax,
@@ -41,29 +34,41 @@ from pullback.maps import (
 getcontext().prec = 700  # 1 - exp(-1e-300) has its first digit at the 300th
 getcontext().Emin, getcontext().Emax = -99_999_999, 99_999_999
 INF, NAN = math.inf, math.nan
-FINITE = (
-    0.0, -0.0, 1e-300, -1e-300, 1e-8, -1e-8, 1.0, -1.0, 20.5, -20.5, 36.8, -36.8, 709.0, -709.0,
-    745.0, -745.0, 1e4, -1e4,
-)  # fmt: skip
+
+
+def _signed(*sizes: float) -> tuple[float, ...]:
+    return tuple(sign * size for size in sizes for sign in (1, -1))
+
+
+FINITE = {
+    "float64": _signed(0.0, 5e-324, 1e-310, 1e-300, 1e-8, 1, 5, 20.5, 36.7, 709, 745, 1e4, 1e308),
+    "float32": _signed(0.0, 1e-45, 1e-39, 1.2e-38, 1e-4, 1, 5, 16.7, 88.7, 103.9, 1e4, 3.4e38),
+}
 
 
 @dataclass(frozen=True)
 class Point:
-    """A map of one number at a number: its value and its slope."""
+    """A map of one number at a number: its value and its slope.
+
+    ``steep`` is by how much an error of the slowest factor grows on the way to the value: the
+    relative condition of the function, for those whose inner polynomial is rounded.
+    """
 
     net: Map
+    dtype: str
     x: float
     y: float
     slope: float
     source: str
+    steep: float = 0.0
 
 
 ONE = Decimal(1)
 
 
 def _sigmoid(x: Decimal) -> tuple[Decimal, Decimal]:
-    s = ONE / (ONE + (-x).exp())
-    return s, s * s * (-x).exp()
+    e = (-abs(x)).exp()
+    return (ONE if x > 0 else e) / (ONE + e), e / (ONE + e) ** 2
 
 
 def _tanh(x: Decimal) -> tuple[Decimal, Decimal]:
@@ -106,31 +111,42 @@ FUNCTIONS: tuple[tuple[Map, Callable[[Decimal], tuple[Decimal, Decimal]]], ...] 
     (Sigmoid(), _sigmoid), (Tanh(), _tanh), (GELU(), _gelu), (SiLU(), _silu),
     (Softplus(), _softplus), (ELU(0.5), _elu), (ReLU(), _relu), (LeakyReLU(0.25), _leaky),
 )  # fmt: skip
+# value and slope at infinity, at -infinity, and the slope at NaN
 LIMITS = (
-    (Sigmoid(), (1, 0), (0, 0)), (Tanh(), (1, 0), (-1, 0)), (GELU(), (INF, 1), (0, 0)),
-    (SiLU(), (INF, 1), (0, 0)), (Softplus(), (INF, 1), (0, 0)), (ELU(0.5), (INF, 1), (-0.5, 0)),
-    (ReLU(), (INF, 1), (0, 0)), (LeakyReLU(0.25), (INF, 1), (-INF, 0.25)),
+    (Sigmoid(), (1, 0), (0, 0), NAN), (Tanh(), (1, 0), (-1, 0), NAN),
+    (GELU(), (INF, 1), (0, 0), NAN), (SiLU(), (INF, 1), (0, 0), NAN),
+    (Softplus(), (INF, 1), (0, 0), NAN), (ELU(0.5), (INF, 1), (-0.5, 0), NAN),
+    (ReLU(), (INF, 1), (0, 0), 0), (LeakyReLU(0.25), (INF, 1), (-INF, 0.25), 0.25),
 )  # fmt: skip
+KINKED = (ELU, ReLU, LeakyReLU)
 
 
 def points() -> list[Point]:
     found = []
-    for net, function in FUNCTIONS:
-        for x in FINITE:
-            y, slope = function(Decimal(x))
-            kink = x == 0 and not isinstance(net, Sigmoid | Tanh | GELU | SiLU | Softplus)
-            source = "convention" if kink else "definition"
-            found.append(Point(net, x, float(y), float(slope), source))
-    for net, (high, high_slope), (low, low_slope) in LIMITS:
-        found.append(Point(net, INF, high, high_slope, "limit"))
-        found.append(Point(net, -INF, low, low_slope, "limit"))
-        found.append(Point(net, NAN, NAN, NAN, "IEEE"))
+    for dtype, numbers in FINITE.items():
+        for net, function in FUNCTIONS:
+            found += [_point(net, function, dtype, x) for x in numbers]
+        for net, high, low, at_nan in LIMITS:
+            found.append(Point(net, dtype, INF, *high, "limit"))
+            found.append(Point(net, dtype, -INF, *low, "limit"))
+            found.append(Point(net, dtype, NAN, NAN, at_nan, "IEEE"))
     return found
+
+
+def _point(net: Map, function: Callable, dtype: str, x: float) -> Point:
+    x = float(np.dtype(dtype).type(x))
+    y, slope = function(Decimal(x))
+    source = "convention" if x == 0 and isinstance(net, KINKED) else "definition"
+    steep = abs(float(Decimal(x) * slope / y)) if isinstance(net, GELU) and y else 0.0
+    return Point(net, dtype, x, float(y), float(slope), source, steep)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A map of a row: its value, and what it pulls ``gy`` back to."""
+    """A map of a row: its value, and what it pulls ``gy`` back to.
+
+    For ``BatchNorm`` the row is a feature's numbers in a batch.
+    """
 
     net: Map
     x: tuple[float, ...]
@@ -140,7 +156,7 @@ class Row:
     source: str
 
 
-THIRD, LOG3 = 1 / 3, math.log(3)
+THIRD, LOG3, LOW = 1 / 3, math.log(3), math.exp(-36.7)
 ROWS = [
     Row(Softmax(), (0, 0, 0), (THIRD,) * 3, (1, 0, 0), (2 / 9, -1 / 9, -1 / 9), "definition"),
     Row(Softmax(), (7, 7, 7), (THIRD,) * 3, (1, 1, 1), (0, 0, 0), "definition"),
@@ -169,60 +185,20 @@ ROWS = [
     Row(LayerNorm(0.25), (1e8, 1e8), (0, 0), (1, 1), (0, 0), "definition"),
     Row(LayerNorm(), (7,), (0,), (5,), (0,), "definition"),
     Row(LayerNorm(), (NAN, 1), (NAN, NAN), (1, 0), (NAN, NAN), "IEEE"),
+    Row(LogSoftmax(), (INF, 0), (NAN, NAN), (1, 0), (NAN, NAN), "IEEE"),
+    Row(LogSoftmax(), (-INF, -INF), (NAN, NAN), (1, 0), (NAN, NAN), "IEEE"),
+    Row(LogSoftmax(), (0, -36.7), (-LOW, -36.7 - LOW), (1, 1), (-1, 1), "definition"),
+    Row(Softmax(), (0, -36.7), (1, LOW), (0, 1), (-LOW, LOW), "definition"),
+    Row(Softmax(), (300, -300.5), (1, math.exp(-600.5)), (1, 1), (0, 0), "definition"),
+    Row(Softmax(), (0, -745), (1, 5e-324), (1, 1), (0, 0), "definition"),
+    Row(LayerNorm(), (0.1,) * 7, (0,) * 7, (1,) * 7, (0,) * 7, "definition"),
+    Row(LayerNorm(), (1e8 / 3,) * 7, (0,) * 7, (1,) * 7, (0,) * 7, "definition"),
+    Row(LayerNorm(0.25), (0, -0.0), (0, 0), (3, 1), (2, -2), "definition"),
+    Row(LayerNorm(3.0), (2, 0), (0.5, -0.5), (1, 0), (0.1875, -0.1875), "definition"),
+    Row(LayerNorm(), (INF, 1), (NAN, NAN), (1, 0), (NAN, NAN), "IEEE"),
+    Row(BatchNorm(), (0.1,) * 7, (0,) * 7, (1,) * 7, (0,) * 7, "definition"),
+    Row(BatchNorm(), (1e8 / 3,) * 7, (0,) * 7, (1,) * 7, (0,) * 7, "definition"),
+    Row(BatchNorm(0.25), (5, 5), (0, 0), (1, -1), (2, -2), "definition"),
+    Row(BatchNorm(3.0), (2, 0), (0.5, -0.5), (1, 0), (0.1875, -0.1875), "definition"),
+    Row(BatchNorm(), (NAN, 1), (NAN, NAN), (1, 0), (NAN, NAN), "IEEE"),
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class LossPoint:
-    """A loss of one example: its value and its slope."""
-
-    loss: Loss
-    y: tuple[float, ...]
-    target: Any
-    value: float
-    slope: tuple[float, ...]
-    source: str
-
-
-LOG2 = math.log(2)
-CE, BCE, KL = CrossEntropy(), BinaryCrossEntropy(), KLDivergence()
-LOSS_POINTS = [
-    LossPoint(CE, (0, 0), 0, LOG2, (-0.5, 0.5), "definition"),
-    LossPoint(CE, (1e4, -1e4), 0, 0, (0, 0), "limit"),
-    LossPoint(CE, (1e4, -1e4), 1, 2e4, (1, -1), "definition"),
-    LossPoint(CE, (-1e4, 1e4), 1, 0, (0, 0), "limit"),
-    LossPoint(CE, (0, -INF), 0, 0, (0, 0), "limit"),
-    LossPoint(CE, (0, -INF), 1, INF, (1, -1), "limit"),
-    LossPoint(CE, (0, -INF), (1.0, 0.0), 0, (0, 0), "limit"),
-    LossPoint(CE, (3, 3, 3), 1, LOG3, (THIRD, -2 / 3, THIRD), "definition"),
-    LossPoint(CE, (1e4, 1e4), (0.5, 0.5), LOG2, (0, 0), "definition"),
-    LossPoint(CE, (5,), 0, 0, (0,), "definition"),
-    LossPoint(CE, (NAN, 0), 0, NAN, (NAN, NAN), "IEEE"),
-    LossPoint(CrossEntropy(0.2), (0, 0), 0, LOG2, (-0.4, 0.4), "definition"),
-    LossPoint(CrossEntropy(0.2), (1e4, -1e4), 0, 2e3, (0.1, -0.1), "definition"),
-    LossPoint(CrossEntropy(0.0, (0, 1)), (0, 0), 0, 0, (0, 0), "definition"),
-    LossPoint(CrossEntropy(0.0, (0, 1)), (1e4, -1e4), 1, 2e4, (1, -1), "definition"),
-    LossPoint(BCE, (0,), 0.0, LOG2, (0.5,), "definition"),
-    LossPoint(BCE, (0,), 1.0, LOG2, (-0.5,), "definition"),
-    LossPoint(BCE, (1e4,), 1.0, 0, (0,), "limit"),
-    LossPoint(BCE, (1e4,), 0.0, 1e4, (1,), "limit"),
-    LossPoint(BCE, (-1e4,), 1.0, 1e4, (-1,), "limit"),
-    LossPoint(BCE, (-1e4,), 0.0, 0, (0,), "limit"),
-    LossPoint(BCE, (-745,), 0.0, math.exp(-745), (math.exp(-745),), "definition"),
-    LossPoint(BCE, (-0.0,), 0.5, LOG2, (0,), "definition"),
-    LossPoint(KL, (0, 0), (0.5, 0.5), 0, (0, 0), "definition"),
-    LossPoint(KL, (0, 0), (1.0, 0.0), LOG2, (-0.5, 0.5), "limit"),
-    LossPoint(KL, (0, -INF), (1.0, 0.0), 0, (0, 0), "limit"),
-    LossPoint(KL, (1e4, -1e4), (0.0, 1.0), 2e4, (1, -1), "limit"),
-    LossPoint(Huber(2.0), (2,), 0.0, 2, (2,), "definition"),
-    LossPoint(Huber(2.0), (-2,), 0.0, 2, (-2,), "definition"),
-    LossPoint(Huber(2.0), (0,), 0.0, 0, (0,), "definition"),
-    LossPoint(Huber(2.0), (1e300,), 0.0, 2e300, (2,), "definition"),
-    LossPoint(Huber(2.0), (-1e300,), 0.0, 2e300, (-2,), "definition"),
-    LossPoint(AbsoluteError(), (3,), 3.0, 0, (0,), "convention"),
-    LossPoint(AbsoluteError(), (3, -1), (3.0, 1.0), 1, (0, -0.5), "convention"),
-    LossPoint(AbsoluteError(), (1e308,), 0.0, 1e308, (1,), "definition"),
-    LossPoint(SquaredError(), (1e150,), 0.0, 1e300, (2e150,), "definition"),
-    LossPoint(HalfSquaredError(), (5e-324,), 0.0, 0, (5e-324,), "definition"),
-    LossPoint(HalfSquaredError(), (3,), 3.0, 0, (0,), "definition"),
-]

@@ -2,20 +2,24 @@
 
 import copy
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
 from arrays import arrays_in, largest_gradient_error, relative_error, same
-from contract_cases import CASES, Case, Setting, all_cases, setting
+from contract_cases import CASES, INPUTS, Case, Setting, all_cases, all_inputs, setting
 
 from pullback.check import adjoint_error, complex_step_gradient, difference_gradient
+from pullback.check.analytic import analytic
 from pullback.core.map import MAPS
 from pullback.core.spec import spec_of
 from pullback.core.theta import Theta, write_gradient
 from pullback.core.tree import leaves
 
 FOUND = all_cases()
+DRAWN = all_inputs()
 every_case = pytest.mark.parametrize("case", FOUND.values(), ids=FOUND.keys())
+every_input = pytest.mark.parametrize(("case", "seed"), DRAWN.values(), ids=DRAWN.keys())
 
 
 def gradient_of(s: Setting, res, delta) -> Theta:
@@ -32,6 +36,21 @@ def test_the_table_covers_the_registry():
         assert {type(case.net).__name__ for case in cases} & {name, "Chain", "Parallel"}, name
 
 
+def test_every_map_gets_enough_inputs():
+    drawn = Counter(name.partition("-")[0] for name in DRAWN)
+    assert set(drawn) == set(MAPS)
+    assert min(drawn.values()) >= INPUTS
+    for name in MAPS:  # and no two of them are the same
+        kept = [
+            setting(case, seed=seed)
+            for key, (case, seed) in DRAWN.items()
+            if key.startswith(f"{name}-")
+        ]
+        assert (
+            len({(s.x.tobytes(), s.x.shape, repr(s.net), s.ctx.train) for s in kept}) == drawn[name]
+        )
+
+
 def contains(net, name: str) -> bool:
     return type(net).__name__ == name or any(contains(n, name) for n in net.children().values())
 
@@ -42,26 +61,32 @@ def test_cases_are_of_their_map(name):
     assert any(case.shape[0] == 1 for case in CASES[name]) or name == "Chain"
 
 
-@every_case
-def test_gradients_are_those_of_the_function(case: Case):
-    s = setting(case)
-    rule = difference_gradient if case.smooth else complex_step_gradient
+@every_input
+def test_gradients_are_those_of_the_function(case: Case, seed):
+    """Within 1e-12 of the complex step, and where there are no kinks 1e-9 of differences."""
+    s = setting(case, seed=seed)
 
     def product(x, flat):
+        if np.iscomplexobj(x):
+            x, flat = analytic(x), analytic(flat)
         y, _ = s.net.forward(Theta(s.p.layout, flat), x, s.ctx)
-        return np.sum(s.gy * y)
+        return np.sum(s.gy * np.asarray(y))
 
-    expected_x, expected_p = rule(lambda at: product(*at), (s.x, s.p.flat))
     _, res = s.net.forward(s.p, s.x, s.ctx)
     gx, delta = s.net.pullback(s.p, res, s.gy)
-    assert relative_error(gx, expected_x) < 1e-9
-    expected = Theta(s.p.layout, expected_p)
-    assert largest_gradient_error(gradient_of(s, res, delta), expected) < 1e-9
+    gradient = gradient_of(s, res, delta)
+    rules = {complex_step_gradient: 1e-12}
+    if case.smooth:
+        rules[difference_gradient] = 1e-9
+    for rule, bound in rules.items():
+        expected_x, expected_p = rule(lambda at: product(*at), (s.x, s.p.flat))
+        assert relative_error(gx, expected_x) < bound
+        assert largest_gradient_error(gradient, Theta(s.p.layout, expected_p)) < bound
 
 
-@every_case
-def test_adjoint_identity(case: Case, rng):
-    s = setting(case)
+@every_input
+def test_adjoint_identity(case: Case, seed, rng):
+    s = setting(case, seed=seed)
     for _ in range(3):
         assert adjoint_error(s.net, s.p, s.x, s.ctx, rng) < 1e-12
 

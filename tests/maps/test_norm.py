@@ -74,3 +74,16 @@ def test_wrong_numbers_are_refused(wrong):
         BatchNorm(**wrong)
     with pytest.raises(ConfigError, match="eps"):
         LayerNorm(eps=-1.0)
+
+
+@pytest.mark.parametrize("count", [7, 784, 65536])
+def test_equal_numbers_have_no_variance_however_many_and_large(count):
+    """A mean of so many numbers in single precision is off by far more than its last digit."""
+    x = np.full((count, 2), 1000.1, np.float32)
+    p, state = init(BatchNorm(), x)
+    y, res = BatchNorm().forward(p, x, Context(train=True, state=state))
+    assert not y.any()
+    assert not res["seen"]["var"].any()
+    assert relative_error(res["seen"]["mean"], x[0].astype(np.float64)) < 1e-7
+    p, _ = init(LayerNorm(), x.T)
+    assert not LayerNorm().forward(p, x.T, Context())[0].any()

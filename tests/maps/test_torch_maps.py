@@ -101,3 +101,41 @@ def test_float32_tensors_stay(case: Case):
     gx, _ = t.net.pullback(t.p, res, t.gy)
     dy = t.net.pushforward(t.p, res, t.p, t.x)
     assert y.dtype == gx.dtype == dy.dtype == torch.float32
+
+
+def transposed(a: torch.Tensor) -> torch.Tensor:
+    return a.transpose(0, -1).contiguous().transpose(0, -1)
+
+
+def strided(a: torch.Tensor) -> torch.Tensor:
+    return torch.stack([a, torch.full_like(a, 77.0)], dim=-1)[..., 0]
+
+
+def expanded(a: torch.Tensor) -> torch.Tensor:
+    """One number in every place with stride 0, as the cotangent of a sum is."""
+    return a.reshape(-1)[:1].reshape((1,) * a.ndim).expand(a.shape)
+
+
+@every_case
+@pytest.mark.parametrize("layout", [transposed, strided, expanded])
+def test_odd_tensors_change_nothing(case: Case, layout):
+    t = on_torch(setting(case))
+    x, gy = layout(t.x), layout(t.gy)
+    for given, cotangent in ((x, t.gy), (t.x, gy), (x, gy)):
+        found, right = (
+            passed(t, *arrays)
+            for arrays in ((given, cotangent), (given.clone(), cotangent.clone()))
+        )
+        for a, b in zip(found, right, strict=True):
+            assert a.shape == b.shape
+            assert torch.linalg.norm(a - b) <= 1e-14 * max(1.0, float(torch.linalg.norm(b)))
+
+
+def passed(t: Setting, x: torch.Tensor, gy: torch.Tensor) -> list[torch.Tensor]:
+    y, res = t.net.forward(t.p, x, t.ctx)
+    gx, delta = t.net.pullback(t.p, res, gy)
+    gradient = t.p.layout.view(torch.zeros_like(t.p.flat))
+    declared = t.net.grads(t.p, res, delta)
+    write_gradient(declared, gradient)
+    single = [array for _, c in leaves(declared) for array in (c.each(), c.sq_norms())]
+    return [y, gx, gradient.flat, t.net.pushforward(t.p, res, t.p, x), *single]

@@ -76,5 +76,13 @@ EQUIVALENT: dict[str, str] = {
         "softplus [mask] top = xp.where(x > 0, x, xp.zeros_like(x))  ->  top = xp.where"
         "(x >= 0, x, xp.zeros_like(x))"
     ): "both branches are 0 at 0",
+    (
+        "ELU.slope [mask] low = xp.where(res > 0, xp.zeros_like(res), res)  ->  low = x"
+        "p.where(res >= 0, xp.zeros_like(res), res)"
+    ): "0 is put in the place of 0",
+    (
+        "ELU.slope [constant] low = xp.where(res > 0, xp.zeros_like(res), res)  ->  low"
+        " = xp.where(res > 1, xp.zeros_like(res), res)"
+    ): "the choice only keeps large numbers from exp, whose result is not taken there",
 }
 """By function, operator, and the line before and after."""

@@ -33,6 +33,7 @@ os.chdir(ROOT)
 
 import pytest
 from check import test_contract as contract
+from losses import test_special_losses as special_losses
 from maps import test_special_points as special
 from mutation.equivalent import EQUIVALENT
 from mutation.plant import Mutant, mutants
@@ -44,7 +45,7 @@ STAGES = (
 )
 LEAST, SHARE = 300, 0.99
 SECONDS = 120
-SEEN, SURVIVED = 1, 0
+SEEN, SURVIVED, BROKEN = 1, 0, 2
 
 
 def suite_fails(mutant: Mutant | None) -> bool:
@@ -71,8 +72,8 @@ def first_checks(mutant: Mutant | None) -> Iterator[Callable[[], None]]:
         yield partial(special.test_functions_of_one_number, point)
     for row in special.ROWS:
         yield partial(special.test_rows, row)
-    for point in special.LOSS_POINTS:
-        yield partial(special.test_losses, point)
+    for point, dtype in special_losses.FOUND.values():
+        yield partial(special_losses.test_losses, point, dtype)
 
 
 def fails(check: Callable[[], None]) -> bool:
@@ -91,14 +92,15 @@ def forked(mutant: Mutant | None) -> int:
     process = os.fork()
     if process:
         return process
+    outcome = BROKEN
     with contextlib.suppress(BaseException):
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, 1), os.dup2(devnull, 2)
         signal.alarm(SECONDS)  # a fault that makes the tests hang is seen too
         if mutant is not None:
             mutant.install()
-        os._exit(SEEN if suite_fails(mutant) else SURVIVED)
-    os._exit(SEEN)
+        outcome = SEEN if suite_fails(mutant) else SURVIVED
+    os._exit(outcome)
 
 
 def run(chosen: list[Mutant], jobs: int) -> list[Mutant]:
@@ -111,9 +113,10 @@ def run(chosen: list[Mutant], jobs: int) -> list[Mutant]:
         process, status = os.wait()
         mutant = running.pop(process)
         done += 1
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == SURVIVED:
+        outcome = os.WEXITSTATUS(status) if os.WIFEXITED(status) else SEEN
+        if outcome != SEEN:  # what could not be planted has not been seen either
             survivors.append(mutant)
-            print(f"survived: {mutant}", flush=True)
+            print(f"{'survived' if outcome == SURVIVED else 'broken'}: {mutant}", flush=True)
         if done % 100 == 0:
             print(f"{done} of {len(chosen)}", flush=True)
     return survivors

@@ -108,23 +108,23 @@ class LoweredSigmoid(LoweredElementwise):
 
     def __init__(self, source: Map, plan: Plan) -> None:
         super().__init__(source, plan)
+        self._slope = plan.buffer(plan.x)
         self._negative = plan.buffer(plan.x, "bool")
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
-        """Return ``1 / (1 + exp(-x))``."""
-        y, e = self._y[: x.shape[0]], self._gx[: x.shape[0]]
+        """Return ``1 / (1 + exp(-x))`` and the slope."""
+        y, low, slope = (a[: x.shape[0]] for a in (self._y, self._gx, self._slope))
         negative = np.less(x, 0, out=self._negative[: x.shape[0]])
-        np.abs(x, out=e)
-        np.negative(e, out=e)
-        np.exp(e, out=e)
-        np.add(e, 1, out=y)
+        np.abs(x, out=low)
+        np.negative(low, out=low)
+        np.exp(low, out=low)
+        np.add(low, 1, out=y)
         np.reciprocal(y, out=y)
-        np.multiply(y, e, out=y, where=negative)
-        return y, y
+        np.multiply(low, y, out=low)
+        np.multiply(low, y, out=slope)
+        np.copyto(y, low, where=negative)
+        return y, slope
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``y (1 - y) gy``."""
-        gx = self._gx[: gy.shape[0]]
-        np.subtract(1, res, out=gx)
-        np.multiply(gx, res, out=gx)
-        return np.multiply(gx, gy, out=gx), None
+        return np.multiply(res, gy, out=self._gx[: gy.shape[0]]), None

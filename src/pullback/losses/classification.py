@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 from pullback.core.arrays import namespace
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.spec import Array
-from pullback.core.stable import log_softmax, sigmoid, softplus
+from pullback.core.stable import log_softmax, sigmoid, softmax
 from pullback.losses.base import LOSSES, Loss, matched, one_hot, outputs, over_outputs
 
 
 def _softmax(y: Array) -> Array:
-    xp = namespace(y)
-    return xp.exp(log_softmax(xp, y))
+    return softmax(namespace(y), y)
 
 
 def _need_logits(what: str, y: Array) -> None:
@@ -126,7 +125,14 @@ class BinaryCrossEntropy(Loss):
     def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
         """Return the values in nats and their slopes."""
         xp, t = namespace(y), matched(y, target)
-        return over_outputs(softplus(xp, y) - y * t, "mean"), (sigmoid(xp, y) - t) / outputs(y)
+        # Equal to the formula, as log(1 + exp(-|y|)) + |y| w, with w the share of the other class:
+        # nothing large is taken from another, so that a sure and right answer keeps its digits.
+        wrong = xp.where(y > 0, 1 - t, t)
+        size, zero = xp.abs(y), xp.zeros_like(y)
+        values = xp.log1p(xp.exp(-size)) + xp.where(wrong == 0, zero, size) * wrong
+        rest = sigmoid(xp, -size)
+        slope = xp.where(y > 0, wrong - rest, rest - wrong)
+        return over_outputs(values, "mean"), slope / outputs(y)
 
     def link(self, y: Array) -> Array:
         """Return the probabilities ``sigmoid(y)``."""

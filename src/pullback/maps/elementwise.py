@@ -20,7 +20,7 @@ from pullback.core.errors import ConfigError
 from pullback.core.initializers import HeNormal, Initializer
 from pullback.core.map import MAPS, Map, Params, check_rank
 from pullback.core.spec import Specs
-from pullback.core.stable import sigmoid, softplus
+from pullback.core.stable import sigmoid, sigmoid_and_slope, softplus
 
 
 class Elementwise(Map):
@@ -65,13 +65,12 @@ class Sigmoid(Elementwise):
     )
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
-        """Keep ``y``."""
-        y = sigmoid(xp, x)
-        return y, y
+        """Keep the slope: ``y`` near 1 has no digits of ``1 - y`` left."""
+        return sigmoid_and_slope(xp, x)
 
     def slope(self, xp: Any, res: Any) -> Any:
-        """Return ``y (1 - y)``."""
-        return res * (1 - res)
+        """Return ``y (1 - y)``, as it was kept."""
+        return res
 
 
 @MAPS.register
@@ -145,7 +144,7 @@ class ELU(Elementwise):
 
     formulas: ClassVar[tuple[str, ...]] = (
         "y = x where x > 0, else α (exp(x) - 1)",
-        "gx = gy where y > 0, else (y + α) gy",
+        "gx = gy where x > 0, else α exp(x) gy",
     )
 
     alpha: float = 1.0
@@ -157,14 +156,15 @@ class ELU(Elementwise):
             raise ConfigError(f"ELU: alpha={self.alpha!r}; expected a number above 0")
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
-        """Keep ``y``, from which the slope follows."""
+        """Keep ``x``: ``y`` near ``-alpha`` has no digits of ``y + alpha`` left."""
         # expm1 of the positive side would overflow in the branch that is not taken.
         y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.where(x > 0, xp.zeros_like(x), x)))
-        return y, y
+        return y, x
 
     def slope(self, xp: Any, res: Any) -> Any:
-        """Return 1 where ``y > 0``, else ``y + alpha``."""
-        return xp.where(res > 0, xp.ones_like(res), res + self.alpha)
+        """Return 1 where ``x > 0``, else ``alpha exp(x)``."""
+        low = xp.where(res > 0, xp.zeros_like(res), res)
+        return xp.where(res > 0, xp.ones_like(res), self.alpha * xp.exp(low))
 
 
 _GELU_SCALE = math.sqrt(2 / math.pi)
@@ -189,19 +189,20 @@ class GELU(Elementwise):
     preferred_init: ClassVar[Initializer | None] = HeNormal()
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
-        """Keep ``x``, where the slope depends on it, and ``t``."""
+        """Keep ``x``, where the slope depends on it, ``s = (1 + t)/2``, and ``s (1 - s)``."""
         # beyond _GELU_FLAT, t is 1 or -1 in any precision, and the cube might overflow
         u = xp.clip(x, -_GELU_FLAT, _GELU_FLAT)
-        t = xp.tanh(_GELU_SCALE * (u + _GELU_CUBIC * u * u * u))
-        zero = xp.zeros_like(x)
-        y = 0.5 * xp.where(t == -1, zero, x) * (1 + t)  # 0 times -infinity would be NaN
-        return y, (xp.where(t * t == 1, zero, x), t)
+        # with v = 2 sqrt(2/pi) (...), (1 + t)/2 is sigmoid(v): near -1, 1 + t has no digits left
+        v = 2 * _GELU_SCALE * (u + _GELU_CUBIC * u * u * u)
+        (s, product), zero = sigmoid_and_slope(xp, v), xp.zeros_like(x)
+        y = xp.where(s == 0, zero, x) * s  # 0 times -infinity would be NaN
+        return y, (xp.where(product == 0, zero, x), s, product)
 
     def slope(self, xp: Any, res: Any) -> Any:
         """Return ``(1 + t)/2 + x (1 - t^2)/2 * sqrt(2/pi) (1 + 3 * 0.044715 x^2)``."""
-        x, t = res
-        inner = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x * x)
-        return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner
+        x, s, product = res
+        inner = 2 * _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x * x)
+        return s + x * product * inner
 
 
 @MAPS.register
@@ -217,15 +218,15 @@ class SiLU(Elementwise):
     preferred_init: ClassVar[Initializer | None] = HeNormal()
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
-        """Keep ``x``, where the slope depends on it, and ``s``."""
-        s, zero = sigmoid(xp, x), xp.zeros_like(x)
+        """Keep ``x``, where the slope depends on it, ``s`` and ``s (1 - s)``."""
+        (s, product), zero = sigmoid_and_slope(xp, x), xp.zeros_like(x)
         y = xp.where(s == 0, zero, x) * s  # 0 times -infinity would be NaN
-        return y, (xp.where((s == 0) | (s == 1), zero, x), s)
+        return y, (xp.where(product == 0, zero, x), s, product)
 
     def slope(self, xp: Any, res: Any) -> Any:
-        """Return ``s (1 + x (1 - s))``."""
-        x, s = res
-        return s * (1 + x * (1 - s))
+        """Return ``s + x s (1 - s)``."""
+        x, s, product = res
+        return s + x * product
 
 
 @MAPS.register

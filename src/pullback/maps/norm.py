@@ -79,6 +79,9 @@ def _moments(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
     xp = namespace(x)
     mean = xp.mean(x, axis=axes, keepdims=True)
     centred = x - mean
+    # what the mean of large numbers lost in rounding: equal numbers have a variance of 0
+    rest = xp.mean(centred, axis=axes, keepdims=True)
+    mean, centred = mean + rest, centred - rest
     # a product rather than a power or abs, so that the complex step goes through
     return mean, centred, xp.mean(centred * centred, axis=axes, keepdims=True)
 

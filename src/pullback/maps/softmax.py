@@ -9,7 +9,7 @@ from pullback.core.arrays import namespace
 from pullback.core.context import Context
 from pullback.core.map import MAPS, Map, Params, check_rank
 from pullback.core.spec import Specs
-from pullback.core.stable import log_softmax
+from pullback.core.stable import log_softmax, softmax
 
 
 @MAPS.register
@@ -33,8 +33,7 @@ class Softmax(Map):
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``y``, and ``y`` again as the residual."""
-        xp = namespace(x)
-        y = xp.exp(log_softmax(xp, x))
+        y = softmax(namespace(x), x)
         return y, y
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
