@@ -147,3 +147,21 @@ def test_summands_are_the_terms_of_every_entry(equation, rng):
             assert all(arrays[name][at] == number for name, at, number in term)
             found += np.prod([number for *_, number in term])
         assert abs(found - total[place]) < 1e-13
+
+
+@every_equation
+def test_arrays_of_another_library(equation):
+    torch = pytest.importorskip("torch")
+    right, operands = made(equation)
+    expected = right.sum()
+    found = C(equation, **{f"a{i}": torch.tensor(a) for i, a in enumerate(operands)})
+    out = torch.full(expected.shape, torch.nan, dtype=torch.float64)
+    assert found.sum(out=out) is out
+    for got, wanted in (
+        (out, expected),
+        (found.sum(), expected),
+        (found.each(), right.each()),
+        (found.sq_norms(), right.sq_norms()),
+    ):
+        assert isinstance(got, torch.Tensor)
+        assert relative_error(got.numpy(), wanted) < 1e-13

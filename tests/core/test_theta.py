@@ -156,6 +156,22 @@ def test_a_gradient_without_a_parameter_is_named():
         write_gradient({"a": contraction(1), "x": {"c": contraction(1)}}, gradient)
 
 
+@pytest.mark.parametrize(
+    ("declared", "missing"),
+    [
+        ({"a": contraction(1), "c": contraction(1)}, "x.b"),
+        ({"c": contraction(1), "x": {"b": contraction(1)}}, "a"),
+        ({"a": {"b": contraction(1)}, "x": {"b": contraction(1)}}, "a"),
+        ({"a": contraction(1), "x": contraction(1)}, "x.b"),
+    ],
+    ids=["another name", "another leaf", "names below a parameter", "no names below"],
+)
+def test_as_many_gradients_of_other_names_are_explained(declared, missing):
+    gradient = Layout.of({"a": Param((3,)), "x": {"b": Param((3,))}}).view(np.zeros(6))
+    with pytest.raises(ShapeError, match=f"no gradient is declared for the parameter {missing};"):
+        write_gradient(declared, gradient)
+
+
 def test_init_fills_parameters_and_state():
     net = Chain(Linear(4), BatchNorm(), Linear(2, init=Constant(3.0)))
     p, state = init(net, np.zeros((7, 5)), seed=1)

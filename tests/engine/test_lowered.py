@@ -159,6 +159,12 @@ def test_without_an_input_gradient_the_first_layer_makes_none(rng):
             assert (gx is not None) == wanted
 
 
+@pytest.mark.parametrize("spec", [Spec((3,), "int64"), (Spec((3,)), Spec((3,)))], ids=str)
+def test_maps_of_other_inputs_than_floating_arrays_stay_as_they_are(spec):
+    for net in (ReLU(), Tanh(), Flatten()):
+        assert lower(net, spec, 4, input_gradient=True) is net
+
+
 @both_types
 def test_large_and_odd_numbers(dtype):
     x = np.array([[-1e4, -80, -0.0], [0.0, 80, 1e4], [np.inf, -np.inf, np.nan]], dtype)
@@ -225,6 +231,24 @@ def test_wrong_targets_are_explained_alike(loss, target):
     with pytest.raises(ShapeError, match="expected") as found:
         lower_loss(loss).forward(y, target)
     assert str(found.value) == str(right.value)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("shape", [(2,), (2, 4, 1)], ids=str)
+def test_outputs_that_are_no_rows_are_explained_alike(loss, shape):
+    for form in (loss, lower_loss(loss)):
+        with pytest.raises(ShapeError, match=r"needs outputs \(N, classes\)"):
+            form.forward(np.zeros(shape), np.array([0, 1]))
+
+
+def test_one_lowered_loss_takes_outputs_of_other_widths_and_types(rng):
+    loss = CrossEntropy(label_smoothing=0.1)
+    fast, target = lower_loss(loss), np.array([0, 1, 1])
+    for classes, dtype in ((4, "float64"), (4, "float32"), (4, "float64"), (2, "float64")):
+        y = rng.standard_normal((3, classes)).astype(dtype)
+        for found, right in zip(fast.forward(y, target), loss.forward(y, target), strict=True):
+            assert found.dtype == dtype
+            assert relative_error(found, right) < TOLERANCES[dtype]
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.1), Momentum(0.1), Adam(0.001)], ids=repr)

@@ -179,7 +179,7 @@ def test_class_numbers_stand_for_rows_with_a_one(loss, rng):
     np.testing.assert_array_equal(found[1], expected[1])
     with pytest.raises(ShapeError, match=r"class numbers from 0 to 3 .* 0\.\.2"):
         loss.forward(y, np.array([0, 3, 2, 1]))
-    with pytest.raises(ShapeError, match="does not fit"):
+    with pytest.raises(ShapeError, match=r"shape \(4,\) does not fit the output's \(4, 3\)"):
         loss.forward(y, np.array([0.0, 2.0, 2.0, 1.0]))
 
 
@@ -195,3 +195,23 @@ def test_class_numbers_stand_for_rows_from_two_classes_on(outputs, rng):
 def test_no_examples_have_no_mean():
     with pytest.raises(ShapeError, match="no mean loss"):
         mean_weights(0, None, Y)
+
+
+def test_a_missing_last_axis_of_one_is_added_whatever_the_other_axes(rng):
+    y, target = rng.standard_normal((4, 3, 1)), rng.uniform(0, 1, (4, 3))
+    for loss in (SquaredError(), HalfSquaredError(), AbsoluteError(), Huber()):
+        found, right = loss.forward(y, target), loss.forward(y, target[..., None])
+        np.testing.assert_array_equal(found[0], right[0])
+        np.testing.assert_array_equal(found[1], right[1])
+
+
+def test_class_numbers_are_for_one_axis_of_classes():
+    """Rows with a one would be spread over the other axes."""
+    for loss in (SquaredError(), HalfSquaredError(), AbsoluteError(), Huber()):
+        with pytest.raises(ShapeError, match="does not fit"):
+            loss.forward(np.zeros((3, 3, 3)), np.array([0, 1, 2]))
+
+
+def test_class_numbers_of_no_classes_are_refused():
+    with pytest.raises(ShapeError, match="for 0 outputs"):
+        CrossEntropy().forward(np.zeros((2, 0)), np.array([0, 1]))

@@ -2,50 +2,105 @@
 
 EQUIVALENT: dict[str, str] = {
     (
+        "Linear.grads [condition] if x.ndim > 2:  ->  if True:"
+    ): "two axes become three with a position axis of 1, over which the sum is the same",
+    (
         "Linear.grads [mask] if x.ndim > 2:  ->  if x.ndim >= 2:"
     ): "two axes become three with a position axis of 1, over which the sum is the same",
+    (
+        "Linear.grads [wrong variable] x, delta, axes = (one_position_axis(x), one_positi"
+        "on_axis(delta), 'nt')  ->  x, delta, axes = (one_position_axis(res), one_positio"
+        "n_axis(delta), 'nt')"
+    ): "the residual is x",
     (
         "Tanh.apply [sign] return (y, y)  ->  return (y, -y)"
     ): "the slope takes the residual's square only",
     (
-        "ReLU.apply [mask] return (xp.where(x <= 0, xp.zeros_like(x), x), x)  ->  retur"
-        "n (xp.where(x < 0, xp.zeros_like(x), x), x)"
+        "ReLU.apply [mask] return (xp.where(x <= 0, xp.zeros_like(x), x), x)  ->  return "
+        "(xp.where(x < 0, xp.zeros_like(x), x), x)"
     ): "both branches are 0 at 0",
     (
-        "LeakyReLU.apply [mask] return (xp.where(x > 0, x, self.negative_slope * x), x)"
-        "  ->  return (xp.where(x >= 0, x, self.negative_slope * x), x)"
+        "LeakyReLU.apply [mask] return (xp.where(x > 0, x, self.negative_slope * x), x)  "
+        "->  return (xp.where(x >= 0, x, self.negative_slope * x), x)"
     ): "both branches are 0 at 0",
     (
-        "LeakyReLU.slope [dropped factor] return xp.where(res > 0, xp.ones_like(res), x"
-        "p.ones_like(res) * self.negative_slope)  ->  return xp.where(res > 0, xp.ones_"
-        "like(res), self.negative_slope)"
+        "LeakyReLU.slope [dropped factor] return xp.where(res > 0, xp.ones_like(res), xp."
+        "ones_like(res) * self.negative_slope)  ->  return xp.where(res > 0, xp.ones_like"
+        "(res), self.negative_slope)"
     ): "a number is spread over the array alike",
     (
-        "ELU.apply [mask] y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.where(x > 0, "
-        "xp.zeros_like(x), x)))  ->  y = xp.where(x >= 0, x, self.alpha * xp.expm1(xp.w"
-        "here(x > 0, xp.zeros_like(x), x)))"
+        "ELU.apply [mask] y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.where(x > 0, xp"
+        ".zeros_like(x), x)))  ->  y = xp.where(x >= 0, x, self.alpha * xp.expm1(xp.where"
+        "(x > 0, xp.zeros_like(x), x)))"
     ): "both branches are 0 at 0",
     (
-        "ELU.apply [constant] y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.where(x >"
-        " 0, xp.zeros_like(x), x)))  ->  y = xp.where(x > 0, x, self.alpha * xp.expm1(x"
-        "p.where(x > 1, xp.zeros_like(x), x)))"
+        "ELU.apply [mask] y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.where(x > 0, xp"
+        ".zeros_like(x), x)))  ->  y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.where("
+        "x >= 0, xp.zeros_like(x), x)))"
     ): "the inner choice only keeps large numbers from expm1, whose result is not taken there",
     (
-        "ELU.apply [mask] y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.where(x > 0, "
-        "xp.zeros_like(x), x)))  ->  y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.wh"
-        "ere(x >= 0, xp.zeros_like(x), x)))"
+        "ELU.apply [constant] y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.where(x > 0"
+        ", xp.zeros_like(x), x)))  ->  y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.wh"
+        "ere(x > 1, xp.zeros_like(x), x)))"
     ): "the inner choice only keeps large numbers from expm1, whose result is not taken there",
+    (
+        "ELU.apply [function] y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.where(x > 0"
+        ", xp.zeros_like(x), x)))  ->  y = xp.where(x > 0, x, self.alpha * xp.expm1(xp.wh"
+        "ere(x > 0, xp.ones_like(x), x)))"
+    ): "the inner choice only keeps large numbers from expm1, whose result is not taken there",
+    (
+        "ELU.slope [mask] low = xp.where(res > 0, xp.zeros_like(res), res)  ->  low = xp."
+        "where(res >= 0, xp.zeros_like(res), res)"
+    ): "0 is put in the place of 0",
+    (
+        "ELU.slope [constant] low = xp.where(res > 0, xp.zeros_like(res), res)  ->  low ="
+        " xp.where(res > 1, xp.zeros_like(res), res)"
+    ): "the choice only keeps large numbers from exp, whose result is not taken there",
+    (
+        "ELU.slope [function] low = xp.where(res > 0, xp.zeros_like(res), res)  ->  low ="
+        " xp.where(res > 0, xp.ones_like(res), res)"
+    ): "the choice only keeps large numbers from exp, whose result is not taken there",
+    (
+        "GELU.apply [function] (s, product), zero = (sigmoid_and_slope(xp, v), xp.zeros_l"
+        "ike(x))  ->  (s, product), zero = (sigmoid_and_slope(xp, v), xp.ones_like(x))"
+    ): "it is multiplied by 0",
+    (
+        "SiLU.apply [function] (s, product), zero = (sigmoid_and_slope(xp, x), xp.zeros_l"
+        "ike(x))  ->  (s, product), zero = (sigmoid_and_slope(xp, x), xp.ones_like(x))"
+    ): "it is multiplied by 0",
+    (
+        "Normalization.grads [condition] if h.ndim > 2:  ->  if True:"
+    ): "two axes become three with a position axis of 1, over which the sum is the same",
     (
         "Normalization.grads [mask] if h.ndim > 2:  ->  if h.ndim >= 2:"
     ): "two axes become three with a position axis of 1, over which the sum is the same",
     (
-        "Dropout.forward [constant] if not ctx.train or self.rate == 0:  ->  if not ctx"
-        ".train or self.rate == 1:"
+        "Normalization._through [wrong variable] return (centred - h * xp.mean(v * h, axi"
+        "s=axes, keepdims=True)) / res['sigma']  ->  return (centred - h * xp.mean(centre"
+        "d * h, axis=axes, keepdims=True)) / res['sigma']"
+    ): "h has a mean of 0, so <v h> and <(v - <v>) h> are the same",
+    (
+        "Dropout.forward [condition] if not ctx.train or self.rate == 0:  ->  if not ctx.train:"
     ): "without dropping, the mask is 1 everywhere; it only saves the work",
     (
-        "Dropout.forward [mask] kept = ctx.uniform(tuple(x.shape), 'dropout') >= self.r"
-        "ate  ->  kept = ctx.uniform(tuple(x.shape), 'dropout') > self.rate"
+        "Dropout.forward [constant] if not ctx.train or self.rate == 0:  ->  if not ctx.t"
+        "rain or self.rate == 1:"
+    ): "without dropping, the mask is 1 everywhere; it only saves the work",
+    (
+        "Dropout.forward [mask] kept = ctx.uniform(tuple(x.shape), 'dropout') >= self.rat"
+        "e  ->  kept = ctx.uniform(tuple(x.shape), 'dropout') > self.rate"
     ): "a draw equals the rate once in 2^53",
+    (
+        "_shifted [constant] for down in range(-most, most + 1):  ->  for down in range(-"
+        "most, most + 2):"
+    ): "no image is moved by more than the most",
+    (
+        "_shifted [constant] for right in range(-most, most + 1):  ->  for right in range"
+        "(-most, most + 2):"
+    ): "no image is moved by more than the most",
+    (
+        "_shifted [condition] if chosen.size == 0:  ->  if False:"
+    ): "nothing is copied for no images; it only saves the work",
     (
         "_overlap [mask] if shift >= 0:  ->  if shift > 0:"
     ): "a shift of 0 gives the same slices by either formula",
@@ -53,36 +108,107 @@ EQUIVALENT: dict[str, str] = {
         "_overlap [constant] if shift >= 0:  ->  if shift >= 1:"
     ): "a shift of 0 gives the same slices by either formula",
     (
-        "_overlap [dropped term] return (slice(0, size + shift), slice(-shift, size))  "
-        "->  return (slice(0, shift), slice(-shift, size))"
+        "_overlap [dropped term] return (slice(0, size + shift), slice(-shift, size))  ->"
+        "  return (slice(0, shift), slice(-shift, size))"
     ): "an end below 0 counts from the end, where size + shift is",
     (
-        "CrossEntropy._smoothed [constant] return q if s == 0 else (1 - s) * q + s / y."
-        "shape[1]  ->  return q if s == 1 else (1 - s) * q + s / y.shape[1]"
+        "one_hot [wrong variable] if isinstance(target, np.ndarray) and target.size:  -> "
+        " if isinstance(y, np.ndarray) and target.size:"
+    ): "outputs and targets are arrays of one library",
+    (
+        "CrossEntropy.forward [function] terms = q * xp.where(q == 0, xp.zeros_like(q), l"
+        "og_p)  ->  terms = q * xp.where(q == 0, xp.ones_like(q), log_p)"
+    ): "it is multiplied by 0",
+    (
+        "CrossEntropy._smoothed [condition] return q if s == 0 else (1 - s) * q + s / y.s"
+        "hape[1]  ->  return q if False else (1 - s) * q + s / y.shape[1]"
     ): "without smoothing the formula gives q; it only saves the work",
+    (
+        "CrossEntropy._smoothed [constant] return q if s == 0 else (1 - s) * q + s / y.sh"
+        "ape[1]  ->  return q if s == 1 else (1 - s) * q + s / y.shape[1]"
+    ): "without smoothing the formula gives q; it only saves the work",
+    (
+        "_as_rows [condition] if target.ndim == 2 and target.shape == y.shape:  ->  if ta"
+        "rget.shape == y.shape:"
+    ): "the outputs have two axes, which is checked before",
+    (
+        "BinaryCrossEntropy.forward [function] size, zero = (xp.abs(y), xp.zeros_like(y))"
+        "  ->  size, zero = (xp.abs(y), xp.ones_like(y))"
+    ): "it is multiplied by 0",
+    (
+        "BinaryCrossEntropy.forward [wrong variable] slope = xp.where(y > 0, wrong - rest"
+        ", rest - wrong)  ->  slope = xp.where(y > 0, wrong - rest, rest - t)"
+    ): "where y <= 0, the share of the other class is t",
+    (
+        "KLDivergence.forward [function] terms = q * xp.where(positive, log_q - log_p, xp"
+        ".zeros_like(q))  ->  terms = q * xp.where(positive, log_q - log_p, xp.ones_like("
+        "q))"
+    ): "it is multiplied by 0",
+    (
+        "LoweredReLU.forward [wrong variable] return (y, y)  ->  return (y, x)"
+    ): "x > 0 where max(x, 0) > 0",
     (
         "LoweredTanh.forward [sign] return (y, y)  ->  return (y, -y)"
     ): "the slope takes the residual's square only",
     (
-        "_class_numbers [sign] return bool(target.view(f'u{target.itemsize}').max() < y"
-        ".shape[1])  ->  return -bool(target.view(f'u{target.itemsize}').max() < y.shap"
-        "e[1])"
-    ): "-1 is true as 1 is",
+        "LoweredCrossEntropy.forward [wrong variable] total = slope @ self._column_of_one"
+        "s(classes, y.dtype)  ->  total = z @ self._column_of_ones(classes, y.dtype)"
+    ): "z and the slope are one buffer",
     (
-        "sigmoid [mask] return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))  ->  return x"
-        "p.where(x > 0, 1 / (1 + e), e / (1 + e))"
+        "LoweredCrossEntropy.forward [condition] if smoothing:  ->  if True: (2)"
+    ): "without smoothing, 0 is subtracted",
+    (
+        "LoweredCrossEntropy.forward [constant] slope.reshape(-1)[at_target] -= 1 - smoot"
+        "hing  ->  slope.reshape(-2)[at_target] -= 1 - smoothing"
+    ): "any number below 0 stands for the one axis",
+    (
+        "LoweredCrossEntropy._column_of_ones [condition] if self._ones.shape[0] != classe"
+        "s or self._ones.dtype != dtype:  ->  if True:"
+    ): "ones are made anew; it only costs the work",
+    (
+        "_class_numbers [wrong variable] if y.ndim != 2 or target.shape != (len(y),) or t"
+        "arget.dtype.kind not in 'ui' or (not len(y)):  ->  if y.ndim != 2 or target.shap"
+        "e != (len(y),) or target.dtype.kind not in 'ui' or (not len(target)):"
+    ): "targets are as many as outputs here",
+    (
+        "Contraction.sum [condition] if fast is not None and isinstance(self.operands[0],"
+        " np.ndarray):  ->  if False:"
+    ): "the general sum gives the same; it is only slower",
+    (
+        "Contraction.sq_norms [condition] if letter not in kept and letter not in rename:"
+        "  ->  if letter not in kept:"
+    ): "a letter is renamed again, in both places alike",
+    (
+        "_einsum [condition] if isinstance(operands[0], np.ndarray):  ->  if False:"
+    ): "einsum of NumPy's namespace gives the same; it is only slower",
+    (
+        "_outer_over_positions [constant] flat_x = x.reshape(-1, x.shape[-1])  ->  flat_x"
+        " = x.reshape(-2, x.shape[-1])"
+    ): "any number below 0 stands for the one axis",
+    (
+        "_outer_over_positions [constant] return np.matmul(flat_x.T, delta.reshape(-1, de"
+        "lta.shape[-1]), out=out)  ->  return np.matmul(flat_x.T, delta.reshape(-2, delta"
+        ".shape[-1]), out=out)"
+    ): "any number below 0 stands for the one axis",
+    (
+        "_over_examples [axis] result: np.ndarray = np.add.reduce(delta, axis=0, out=out)"
+        "  ->  result: np.ndarray = np.add.reduce(delta, out=out)"
+    ): "the first axis is meant where none is named",
+    (
+        "sigmoid [mask] return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))  ->  return xp."
+        "where(x > 0, 1 / (1 + e), e / (1 + e))"
     ): "both branches are 1/2 at 0",
     (
-        "softplus [mask] top = xp.where(x > 0, x, xp.zeros_like(x))  ->  top = xp.where"
-        "(x >= 0, x, xp.zeros_like(x))"
+        "sigmoid_and_slope [mask] return (xp.where(x >= 0, high, low), low * high)  ->  r"
+        "eturn (xp.where(x > 0, high, low), low * high)"
+    ): "both branches are 1/2 at 0",
+    (
+        "softplus [mask] top = xp.where(x > 0, x, xp.zeros_like(x))  ->  top = xp.where(x"
+        " >= 0, x, xp.zeros_like(x))"
     ): "both branches are 0 at 0",
     (
-        "ELU.slope [mask] low = xp.where(res > 0, xp.zeros_like(res), res)  ->  low = x"
-        "p.where(res >= 0, xp.zeros_like(res), res)"
-    ): "0 is put in the place of 0",
-    (
-        "ELU.slope [constant] low = xp.where(res > 0, xp.zeros_like(res), res)  ->  low"
-        " = xp.where(res > 1, xp.zeros_like(res), res)"
-    ): "the choice only keeps large numbers from exp, whose result is not taken there",
+        "_write [condition] elif accumulate or (aliases and (*path, name) in aliases):  -"
+        ">  elif accumulate or (*path, name) in aliases:"
+    ): "nothing is in an empty set; it only saves the work",
 }
 """By function, operator, and the line before and after."""

@@ -2,10 +2,12 @@
 
     python tests/mutation/gate.py [--jobs 2] [--only PATTERN] [--sample N]
 
-Each fault lives in a process of its own, forked from one that has everything loaded; the tests run
-there until the first failure. Survivors are listed. The exit code is 1 where fewer than 99% of the
-faults were seen, or fewer than 300 planted; faults that change nothing are listed in
-``equivalent.py`` with the reason, and do not count.
+The tests are collected once. Each fault then lives in a process of its own, forked from the one
+that has everything loaded, where they run until the first failure: first those that have seen
+faults of the same function or file, then those that name its class, then all others, the quickest
+first. Survivors are listed. The exit code is 1 where fewer than 99% of the faults were seen, or
+fewer than 300 planted, and 2 where the tests fail without a fault; faults that change nothing are
+listed in ``equivalent.py`` with the reason, and do not count.
 """
 
 from __future__ import annotations
@@ -18,13 +20,12 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 import argparse
 import collections
 import contextlib
+import json
 import random
 import signal
 import sys
+import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,104 +33,169 @@ sys.path.insert(0, str(ROOT / "tests"))
 os.chdir(ROOT)
 
 import pytest
-from check import test_contract as contract
-from losses import test_special_losses as special_losses
-from maps import test_special_points as special
 from mutation.equivalent import EQUIVALENT
 from mutation.plant import Mutant, mutants
 
-STAGES = (
-    ["tests/losses", "tests/engine", "tests/core/test_contraction.py", "tests/core/test_theta.py"],
-    ["tests/maps/test_contract.py", "tests/maps/test_random_maps.py", "tests/maps/test_norm.py"],
-    ["tests/maps", "tests/check"],
-)
+SUITE = (
+    "tests/maps", "tests/losses", "tests/engine", "tests/check", "tests/core/test_contraction.py",
+    "tests/core/test_theta.py", "tests/core/test_compose.py", "tests/core/test_lift.py",
+)  # fmt: skip
 LEAST, SHARE = 300, 0.99
-SECONDS = 120
-SEEN, SURVIVED, BROKEN = 1, 0, 2
+SECONDS = 60
+"""The least that a fault gets before it counts as one that makes the tests hang."""
+SURVIVED, SEEN, BROKEN, HUNG = "survived", "seen", "broken", "hung"
 
 
-def suite_fails(mutant: Mutant | None) -> bool:
-    """Run tests until one fails; tell whether one did.
+class Child:
+    """A forked process that runs the tests on a mutant, or on the library as it is."""
 
-    The contract of every map and loss comes first, called without pytest's collection, which would
-    take most of the time.
-    """
-    if any(fails(check) for check in first_checks(mutant)):
-        return True
-    options = ["-x", "-q", "-p", "no:cacheprovider"]
-    return any(pytest.main([*options, *stage]) != 0 for stage in STAGES)
+    def __init__(self, mutant: Mutant | None, tests: list[pytest.Item], seconds: float) -> None:
+        self.mutant = mutant
+        self._said = tempfile.NamedTemporaryFile(prefix="mutant")  # noqa: SIM115
+        self.process = os.fork()
+        if not self.process:
+            self._run(tests, seconds)
+
+    def _run(self, tests: list[pytest.Item], seconds: float) -> None:
+        said: dict[str, object] = {"outcome": BROKEN}
+        with contextlib.suppress(BaseException):
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, 1), os.dup2(devnull, 2)
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            if self.mutant is not None:
+                self.mutant.install()
+            said = run_tests(tests)
+        Path(self._said.name).write_text(json.dumps(said), "utf-8")
+        os._exit(0)
+
+    def result(self, status: int) -> dict[str, object]:
+        """Return what the process said, or what can be seen of its end."""
+        with self._said:
+            if os.WIFSIGNALED(status):  # by the alarm, or a fault that took the process with it
+                return {"outcome": HUNG if os.WTERMSIG(status) == signal.SIGALRM else SEEN}
+            return json.loads(Path(self._said.name).read_text("utf-8"))
 
 
-def first_checks(mutant: Mutant | None) -> Iterator[Callable[[], None]]:
-    """Yield calls of single tests, those of the fault's own class first."""
-    owner = mutant.function.partition(".")[0] if mutant else ""
-    cases = sorted(contract.FOUND.items(), key=lambda item: not item[0].startswith(owner))
-    for case in contract.LOSSES.values():
-        yield partial(contract.test_every_case_of_every_loss_passes, case, 0)
-    for _, case in cases:
-        yield partial(contract.test_every_case_of_every_map_passes, case, 0)
-    for point in special.POINTS:
-        yield partial(special.test_functions_of_one_number, point)
-    for row in special.ROWS:
-        yield partial(special.test_rows, row)
-    for point, dtype in special_losses.FOUND.values():
-        yield partial(special_losses.test_losses, point, dtype)
+def run_tests(tests: list[pytest.Item]) -> dict[str, object]:
+    """Run tests until one fails: the outcome, the test that failed, the seconds of each."""
+    seen = Failures()
+    seconds = []
+    tests[0].config.pluginmanager.register(seen)
+    for test, following in zip(tests, [*tests[1:], None], strict=True):
+        began = time.monotonic()
+        test.config.hook.pytest_runtest_protocol(item=test, nextitem=following)
+        seconds.append(time.monotonic() - began)
+        if seen.any:
+            return {"outcome": SEEN, "by": test.nodeid}
+    return {"outcome": SURVIVED, "seconds": seconds}
 
 
-def fails(check: Callable[[], None]) -> bool:
-    """Whether a test fails, by a warning too."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            check()
-        except Exception:
+class Failures:
+    """Listens to the tests."""
+
+    any = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.any = self.any or report.failed
+
+
+class Gate:
+    """A plugin that runs, in the place of the tests, the tests on every mutant."""
+
+    def __init__(self, chosen: list[Mutant], jobs: int) -> None:
+        self.chosen, self.jobs = chosen, jobs
+        self.survivors: list[Mutant] = []
+        self.hung: list[Mutant] = []
+        self.fit, self.by = False, ""
+        self._recent: dict[str, collections.deque[int]] = collections.defaultdict(
+            lambda: collections.deque(maxlen=8)
+        )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed or not session.items:
+            self.by = "what could not be collected"
             return True
-    return False
+        self.items = session.items
+        self.places = {item.nodeid: i for i, item in enumerate(self.items)}
+        clean = Child(None, self.items, 1e4)
+        found = clean.result(os.waitpid(clean.process, 0)[1])
+        self.fit, self.by = found["outcome"] == SURVIVED, str(found.get("by"))
+        if self.fit:
+            print(f"{len(self.items)} tests pass without a fault", flush=True)
+            self.seconds: list[float] = found["seconds"]
+            self._all()
+        return True
+
+    def _all(self) -> None:
+        limit = max(SECONDS, 10 * sum(self.seconds))
+        waiting, running, done = collections.deque(self.chosen), {}, 0
+        while waiting or running:
+            while waiting and len(running) < self.jobs:
+                mutant = waiting.popleft()
+                child = Child(mutant, self._in_order(mutant), limit)
+                running[child.process] = child
+            process, status = os.wait()
+            child = running.pop(process)
+            self._note(child.mutant, child.result(status))
+            done += 1
+            if done % 100 == 0:
+                print(f"{done} of {len(self.chosen)}", flush=True)
+
+    def _in_order(self, mutant: Mutant) -> list[pytest.Item]:
+        """The tests, those that are most likely to see the fault first."""
+        owner = mutant.function.partition(".")[0].removeprefix("Lowered")
+        recent = [*self._recent[mutant.function], *self._recent[mutant.file]]
+        rank = {place: i for i, place in reversed(list(enumerate(recent)))}
+
+        def key(place: int) -> tuple[float, ...]:
+            named = owner in self.items[place].nodeid
+            return rank.get(place, len(recent)), not named, self.seconds[place]
+
+        return [self.items[place] for place in sorted(range(len(self.items)), key=key)]
+
+    def _note(self, mutant: Mutant, found: dict[str, object]) -> None:
+        outcome = found["outcome"]
+        place = self.places.get(str(found.get("by")))
+        if place is not None:
+            for name in (mutant.function, mutant.file):
+                if place not in self._recent[name]:
+                    self._recent[name].appendleft(place)
+        if outcome == HUNG:
+            self.hung.append(mutant)
+        elif outcome != SEEN:  # what could not be planted has not been seen either
+            self.survivors.append(mutant)
+            print(f"{outcome}: {mutant}", flush=True)
 
 
-def forked(mutant: Mutant | None) -> int:
-    """Start a process that runs the tests on a mutant; return its number."""
-    process = os.fork()
-    if process:
-        return process
-    outcome = BROKEN
-    with contextlib.suppress(BaseException):
-        devnull = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(devnull, 1), os.dup2(devnull, 2)
-        signal.alarm(SECONDS)  # a fault that makes the tests hang is seen too
-        if mutant is not None:
-            mutant.install()
-        outcome = SEEN if suite_fails(mutant) else SURVIVED
-    os._exit(outcome)
+def table(chosen: list[Mutant], survivors: list[Mutant], column: str) -> None:
+    """Print the faults seen and planted, by a column of theirs."""
+    missed = collections.Counter(getattr(m, column) for m in survivors)
+    for name, count in collections.Counter(getattr(m, column) for m in chosen).most_common():
+        print(f"{name:24} {count - missed[name]:4} of {count:4}")
 
 
-def run(chosen: list[Mutant], jobs: int) -> list[Mutant]:
-    """Return the mutants that no test has seen."""
-    waiting, running, survivors, done = collections.deque(chosen), {}, [], 0
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            mutant = waiting.popleft()
-            running[forked(mutant)] = mutant
-        process, status = os.wait()
-        mutant = running.pop(process)
-        done += 1
-        outcome = os.WEXITSTATUS(status) if os.WIFEXITED(status) else SEEN
-        if outcome != SEEN:  # what could not be planted has not been seen either
-            survivors.append(mutant)
-            print(f"{'survived' if outcome == SURVIVED else 'broken'}: {mutant}", flush=True)
-        if done % 100 == 0:
-            print(f"{done} of {len(chosen)}", flush=True)
-    return survivors
+def report(gate: Gate, seconds: float) -> float:
+    """Print what has been found; return the share of the faults that were seen."""
+    for column in ("operator", "file"):
+        table(gate.chosen, gate.survivors, column)
+        print()
+    for mutant in gate.hung:
+        print(f"seen, as the tests did not end: {mutant}")
+    for mutant in gate.survivors:
+        print(f"not seen: {mutant}")
+    planted = len(gate.chosen)
+    killed = planted - len(gate.survivors)
+    share = killed / max(1, planted)
+    print(f"{killed} of {planted} faults seen ({share:.2%}), in {seconds:.0f} s")
+    return share
 
 
-def warm() -> None:
-    """Load in this process what the tests load, so that no child has to."""
-    with contextlib.suppress(ImportError):
-        import torch
-        import torch_maps
-
-        torch.set_num_threads(1)
-        del torch_maps
+def choose(planted: list[Mutant], only: str, sample: int) -> list[Mutant]:
+    """Return the faults that are asked for, without those that change nothing."""
+    chosen = [m for m in planted if m.what not in EQUIVALENT and only in f"{m.file} {m.function}"]
+    return random.Random(0).sample(chosen, min(sample, len(chosen))) if sample else chosen
 
 
 def main() -> int:
@@ -139,29 +205,21 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, help="so many, chosen at random")
     options = parser.parse_args()
     planted = mutants()
-    texts = {str(m).partition(" ")[2] for m in planted}
-    if stale := [entry for entry in EQUIVALENT if entry not in texts]:
-        print("equivalent.py lists what is not planted:", *stale, sep="\n")
+    if stale := EQUIVALENT.keys() - {m.what for m in planted}:
+        print("equivalent.py lists what is not planted:", *sorted(stale), sep="\n")
         return 2
-    chosen = [m for m in planted if str(m).partition(" ")[2] not in EQUIVALENT]
-    chosen = [m for m in chosen if options.only in f"{m.file} {m.function}"]
-    if options.sample:
-        chosen = random.Random(0).sample(chosen, min(options.sample, len(chosen)))
-    warm()
-    _, status = os.waitpid(forked(None), 0)
-    if os.WEXITSTATUS(status) != SURVIVED:
-        print("the tests fail without a fault; mend them first")
-        return 2
+    with contextlib.suppress(ImportError):
+        import torch
+
+        torch.set_num_threads(1)
+    gate = Gate(choose(planted, options.only, options.sample), options.jobs)
     began = time.monotonic()
-    survivors = run(chosen, options.jobs)
-    killed = len(chosen) - len(survivors)
-    for operator, count in collections.Counter(m.operator for m in chosen).most_common():
-        missed = sum(m.operator == operator for m in survivors)
-        print(f"{operator:15} {count - missed:4} of {count:4}")
-    share = killed / max(1, len(chosen))
-    seconds = time.monotonic() - began
-    print(f"{killed} of {len(chosen)} faults seen ({share:.2%}), in {seconds:.0f} s")
-    enough = len(chosen) >= LEAST or options.sample or options.only
+    pytest.main(["-q", "-s", "-p", "no:cacheprovider", "--tb=no", *SUITE], plugins=[gate])
+    if not gate.fit:
+        print(f"the tests fail without a fault; mend them first: {gate.by}")
+        return 2
+    share = report(gate, time.monotonic() - began)
+    enough = len(gate.chosen) >= LEAST or options.sample or options.only
     return 0 if share >= SHARE and enough else 1
 
 
