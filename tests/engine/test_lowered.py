@@ -6,13 +6,14 @@ import tracemalloc
 import numpy as np
 import pytest
 from arrays import largest_gradient_error, relative_error
-from contract_cases import CASES, Case, all_cases, setting
+from contract_cases import CASES, Case, Setting, all_cases, setting
 
 from pullback.core.context import Context
 from pullback.core.errors import ShapeError
 from pullback.core.map import Map, init
 from pullback.core.spec import Spec
 from pullback.core.theta import write_gradient
+from pullback.core.tree import leaves, map_leaves
 from pullback.engine import KERNELS, lower, lower_loss
 from pullback.losses import CrossEntropy
 from pullback.maps import (
@@ -34,7 +35,7 @@ from pullback.maps import (
 from pullback.optim import SGD, Adam, Momentum, Segment
 from pullback.train.gradient import forward_error_backward
 
-TOLERANCES = {"float64": 1e-13, "float32": 2e-6}
+TOLERANCES = {"float64": 1e-12, "float32": 2e-6}
 KERNEL_CASES = all_cases(*(cls.__name__ for cls in KERNELS))
 TIED = Shared("tied", Chain(Linear(6), Tanh()))
 NETWORKS = {
@@ -97,11 +98,32 @@ def passed(net: Map, s, count: int):
     return y, None if gx is None else gx.copy(), gradient, dy, state
 
 
+def in_float64(s: Setting) -> Setting:
+    """The same numbers, to calculate with more digits."""
+    wide = s.p.layout.view(s.p.flat.astype("float64"))
+    state = map_leaves(lambda a: a.astype("float64"), s.ctx.state)
+    ctx = s.ctx._replace(state=state)
+    return Setting(s.net, wide, s.x.astype("float64"), s.gy.astype("float64"), ctx)
+
+
+def errors(found, right) -> list[float]:
+    y, gx, gradient, dy, state = found
+    states = zip(leaves(state), leaves(right[4]), strict=True)
+    return [
+        relative_error(y, right[0]),
+        0.0 if gx is None else relative_error(gx, right[1]),
+        largest_gradient_error(gradient, right[2]),
+        relative_error(dy, right[3]),
+        *(relative_error(a, b) for (path, a), (name, b) in states if path == name),
+    ]
+
+
 @every_case
 @both_types
 @pytest.mark.parametrize("input_gradient", [True, False])
 def test_against_the_reference(case: Case, dtype, input_gradient):
-    s, tolerance = setting(case, dtype), TOLERANCES[dtype]
+    s = setting(case, dtype)
+    wide = in_float64(s)
     fast = lower(case.net, Spec(case.shape[1:], dtype), len(s.x) + 3, input_gradient)
     if case in NETWORKS.values() and (input_gradient or s.p.flat.size):
         assert uses(fast, tuple(KERNELS.values()))
@@ -109,21 +131,15 @@ def test_against_the_reference(case: Case, dtype, input_gradient):
     for count in (len(s.x), max(1, len(s.x) - 1), len(s.x)):
         if case.train and case.net.couples_batch and s.x[:count, ..., 0].size < 2:
             continue
-        y, gx, gradient, dy, state = passed(fast, s, count)
-        right_y, right_gx, right_gradient, right_dy, right_state = passed(case.net, s, count)
+        found, right = passed(fast, s, count), passed(case.net, wide, count)
+        y, gx, gradient, dy, state = found
         assert y.dtype == dy.dtype == gradient.flat.dtype == dtype
-        assert relative_error(y, right_y) < tolerance
-        assert relative_error(dy, right_dy) < tolerance
-        if input_gradient:
-            assert gx.dtype == dtype
-            assert relative_error(gx, right_gx) < tolerance
-        else:
-            assert gx is None or relative_error(gx, right_gx) < tolerance
-        assert largest_gradient_error(gradient, right_gradient) < tolerance
-        np.testing.assert_equal(state.keys(), right_state.keys())
-        for name in state:
-            for key in state[name]:
-                assert relative_error(state[name][key], right_state[name][key]) < tolerance
+        assert gx is None if gx is None and not input_gradient else gx.dtype == dtype
+        assert [path for path, _ in leaves(state)] == [path for path, _ in leaves(right[4])]
+        # where rounding is amplified, the reference form's own error is the measure
+        usual = errors(passed(case.net, s, count), right)
+        for error, known in zip(errors(found, right), usual, strict=True):
+            assert error < max(TOLERANCES[dtype], 2 * known)
 
 
 @every_case

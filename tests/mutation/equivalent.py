@@ -151,21 +151,6 @@ EQUIVALENT: dict[str, str] = {
         "LoweredTanh.forward [sign] return (y, y)  ->  return (y, -y)"
     ): "the slope takes the residual's square only",
     (
-        "LoweredCrossEntropy.forward [wrong variable] total = slope @ self._column_of_one"
-        "s(classes, y.dtype)  ->  total = z @ self._column_of_ones(classes, y.dtype)"
-    ): "z and the slope are one buffer",
-    (
-        "LoweredCrossEntropy.forward [condition] if smoothing:  ->  if True: (2)"
-    ): "without smoothing, 0 is subtracted",
-    (
-        "LoweredCrossEntropy.forward [constant] slope.reshape(-1)[at_target] -= 1 - smoot"
-        "hing  ->  slope.reshape(-2)[at_target] -= 1 - smoothing"
-    ): "any number below 0 stands for the one axis",
-    (
-        "LoweredCrossEntropy._column_of_ones [condition] if self._ones.shape[0] != classe"
-        "s or self._ones.dtype != dtype:  ->  if True:"
-    ): "ones are made anew; it only costs the work",
-    (
         "_class_numbers [wrong variable] if y.ndim != 2 or target.shape != (len(y),) or t"
         "arget.dtype.kind not in 'ui' or (not len(y)):  ->  if y.ndim != 2 or target.shap"
         "e != (len(y),) or target.dtype.kind not in 'ui' or (not len(target)):"

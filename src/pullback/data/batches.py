@@ -44,15 +44,28 @@ class Batches:
         self, index: np.ndarray, vary: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return ``(x, y, weight)`` of the rows ``index``; ``vary`` changes the raw inputs."""
-        count = len(index)
+        count, x = len(index), self.inputs(index, vary)
         # "clip" spares take a buffer of its own; the positions are known to be good
-        raw = self.dataset.x.take(index, axis=0, out=self._raw[:count], mode="clip")
-        x = self.normalizer.apply(raw if vary is None else vary(raw), self.dtype, self._x[:count])
-        y = self.dataset.y.take(index, axis=0, out=self._raw_y[:count], mode="clip")
+        y = self.dataset.y.take(index, axis=0, out=_rows(self._raw_y, count), mode="clip")
         if self._y is not self._raw_y:
-            np.copyto(self._y[:count], y, casting="unsafe")
-            y = self._y[:count]
+            np.copyto(_rows(self._y, count), y, casting="unsafe")
+            y = _rows(self._y, count)
         if self._weight is None or self.dataset.weight is None:
             return x, y, None
         np.copyto(self._weight[:count], self.dataset.weight[index], casting="unsafe")
         return x, y, self._weight[:count]
+
+    def inputs(
+        self, index: np.ndarray, vary: Callable[[np.ndarray], np.ndarray] | None
+    ) -> np.ndarray:
+        """Return the inputs of the rows ``index``."""
+        count = len(index)
+        raw = self.dataset.x.take(index, axis=0, out=_rows(self._raw, count), mode="clip")
+        return self.normalizer.apply(
+            raw if vary is None else vary(raw), self.dtype, _rows(self._x, count)
+        )
+
+
+def _rows(buffer: np.ndarray, count: int) -> np.ndarray:
+    # the buffer itself for a whole batch: the same array every time, as an engine may notice
+    return buffer if count == len(buffer) else buffer[:count]

@@ -1,9 +1,24 @@
-"""Engines: how maps are run."""
+"""Engines: how maps, losses, updates and batches are run."""
 
 from pullback.engine import dense as _dense
+from pullback.engine import norm as _norm
+from pullback.engine.batches import lower_batches
+from pullback.engine.finite import all_finite
 from pullback.engine.losses import lower_loss
 from pullback.engine.lower import KERNELS, lower
+from pullback.engine.replay import replayed
+from pullback.engine.team import set_threads
+from pullback.engine.updates import lower_optimizer
 
-__all__ = ["KERNELS", "lower", "lower_loss"]
+__all__ = [
+    "KERNELS",
+    "all_finite",
+    "lower",
+    "lower_batches",
+    "lower_loss",
+    "lower_optimizer",
+    "replayed",
+    "set_threads",
+]
 
-del _dense
+del _dense, _norm

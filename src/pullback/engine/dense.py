@@ -1,41 +1,91 @@
-"""Dense maps on NumPy: matrix products by BLAS straight into buffers that are reused."""
+"""Dense maps: products and activations as jobs, each activation in the pass of its neighbour.
+
+In ``Linear, ReLU, Linear`` the first product applies the activation while its rows are in cache,
+and the second one's pullback multiplies by the activation's slope; the activation itself has then
+nothing left to do. Where a neighbour is something else, it does its own work.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
+from pullback.engine.blas import find_blas
 from pullback.engine.lower import Lowered, Plan, lowers
+from pullback.engine.sums import WithSums
+from pullback.engine.team import WORTH_SHARING, Job, team
 from pullback.maps.elementwise import ReLU, Sigmoid, Tanh
 from pullback.maps.linear import Linear
 from pullback.maps.shape import Flatten, Reshape
 
 
+def _taken_over(neighbour: Map | None) -> int:
+    """Return the kernels' number of an activation that a product takes over, else 0."""
+    from pullback.engine.kernels import dense
+
+    return dense.RELU if type(neighbour) is ReLU else dense.NOTHING
+
+
 @lowers(Linear)
-class LoweredLinear(Lowered):
+class LoweredLinear(WithSums):
     """``Linear`` with its output and input cotangent in buffers."""
 
+    jobs_only = True
+
     def __init__(self, source: Map, plan: Plan) -> None:
+        from pullback.engine.kernels import dense
+
         super().__init__(source, plan)
-        self._y = plan.buffer(source.spec(plan.x))
+        y: Any = source.spec(plan.x)
+        self._y = plan.buffer(y)
         self._gx = plan.buffer(plan.x) if plan.input_gradient else None
+        self._positions = math.prod(plan.x.shape[:-1])
+        k, m, dtype = plan.x.shape[-1], y.shape[-1], plan.x.dtype
+        blas = find_blas()
+        assert blas is not None  # or the map would not have been lowered
+        sizes = (blas.gemm[dtype], int(blas.wide), k, m)
+        # what follows the product, and whose slope the pullback multiplies by
+        after, before = _taken_over(plan.after), _taken_over(plan.before)
+        # Of a long product each thread takes some of the inputs, else some of the outputs.
+        rows = plan.batch_size * self._positions
+        self._long = k >= 2 * max(rows, m) and k * m >= WORTH_SHARING and team().threads > 1
+        if self._long:
+            terms = team().threads
+            self._terms = np.empty((terms, rows, m), dtype)
+            self._partial = Job(dense.linear_partial, dtype, 3, sizes, work=k * m, blas=True)
+            self._total = Job(dense.linear_total, dtype, 3, (m, after, terms), work=m * terms)
+        else:
+            self._forward = Job(
+                dense.linear_forward, dtype, 4, (*sizes, after), work=k * m, blas=True
+            )
+        self._pull = Job(dense.linear_pullback, dtype, 4, (*sizes, before), work=k * m, blas=True)
+        self.sums = {
+            "W": Job(dense.outer, dtype, 3, sizes, work=k * m, blas=True),
+            "b": Job(dense.column_sums, dtype, 2, (m,), work=m),
+        }
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
-        """Return ``x W + b`` and ``x``."""
-        y = self._y[: x.shape[0]]
-        np.matmul(x, p["W"], out=y)
-        if "b" in p:
-            np.add(y, p["b"], out=y)
+        """Return ``x W + b``, or what the activation after it makes of that, and ``x``."""
+        y = self.rows(self._y, x)
+        count = x.shape[0] * self._positions
+        if self._long:
+            self._partial(count, x, p["W"], self._terms)
+            self._total(count, self._terms, p.get("b"), y)
+        else:
+            self._forward(count, x, p["W"], p.get("b"), y)
         return y, x
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``gy W^T`` where it is wanted, and ``gy``."""
         if self._gx is None:
             return None, gy
-        return np.matmul(gy, p["W"].T, out=self._gx[: gy.shape[0]]), gy
+        gx = self.rows(self._gx, gy)
+        self._pull(gy.shape[0] * self._positions, gy, p["W"], res, gx)
+        return gx, gy
 
 
 @lowers(Flatten)
@@ -43,14 +93,22 @@ class LoweredLinear(Lowered):
 class LoweredRearrangement(Lowered):
     """``Flatten`` and ``Reshape`` with the shapes worked out beforehand."""
 
+    jobs_only = True
+
     def __init__(self, source: Map, plan: Plan) -> None:
         super().__init__(source, plan)
         self._inside = plan.x.shape
         self._outside = source.spec(plan.x).shape
+        self._seen: tuple[Any, Any] = (None, None)
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``x`` in the output's shape."""
-        return x.reshape((x.shape[0], *self._outside)), self._inside
+        seen, y = self._seen
+        if seen is not x:
+            y = x.reshape((x.shape[0], *self._outside))
+            if y.base is x or y.base is x.base:  # a view, which the next batch will be seen through
+                self._seen = x, y
+        return y, self._inside
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``gy`` in the input's shape."""
@@ -67,22 +125,40 @@ class LoweredElementwise(Lowered):
 
 
 @lowers(ReLU)
-class LoweredReLU(LoweredElementwise):
-    """``ReLU``: the mask of the positive outputs is made when it is needed."""
+class LoweredReLU(Lowered):
+    """``ReLU``, which a product before it and a product after it do on their way."""
+
+    jobs_only = True
 
     def __init__(self, source: Map, plan: Plan) -> None:
+        from pullback.engine.kernels import dense
+
         super().__init__(source, plan)
-        self._positive = plan.buffer(plan.x, "bool")
+        self._size = plan.x.size
+        self._done_before = type(plan.before) is Linear
+        self._done_after = type(plan.after) is Linear
+        if not self._done_before:
+            self._y = plan.buffer(plan.x)
+            self._forward = Job(dense.relu_forward, plan.x.dtype, 2, (self._size,), work=self._size)
+        if not self._done_after:
+            self._gx = plan.buffer(plan.x)
+            self._pull = Job(dense.relu_pullback, plan.x.dtype, 3, (self._size,), work=self._size)
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``max(x, 0)``, NaN where ``x`` is."""
-        y = np.maximum(x, 0, out=self._y[: x.shape[0]])
+        if self._done_before:
+            return x, x
+        y = self.rows(self._y, x)
+        self._forward(x.shape[0], x, y)
         return y, y
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``gy`` where ``y > 0``, else 0."""
-        positive = np.greater(res, 0, out=self._positive[: gy.shape[0]])
-        return np.multiply(gy, positive, out=self._gx[: gy.shape[0]]), None
+        if self._done_after:
+            return gy, None
+        gx = self.rows(self._gx, gy)
+        self._pull(gy.shape[0], gy, res, gx)
+        return gx, None
 
 
 @lowers(Tanh)
@@ -91,12 +167,13 @@ class LoweredTanh(LoweredElementwise):
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``tanh(x)``."""
-        y = np.tanh(x, out=self._y[: x.shape[0]])
+        y = self.rows(self._y, x)
+        np.tanh(x, out=y)
         return y, y
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``(1 - y^2) gy``."""
-        gx = self._gx[: gy.shape[0]]
+        gx = self.rows(self._gx, gy)
         np.multiply(res, res, out=gx)
         np.subtract(1, gx, out=gx)
         return np.multiply(gx, gy, out=gx), None
@@ -113,7 +190,8 @@ class LoweredSigmoid(LoweredElementwise):
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``1 / (1 + exp(-x))`` and the slope."""
-        y, low, slope = (a[: x.shape[0]] for a in (self._y, self._gx, self._slope))
+        y, low = self.rows(self._y, x), self.rows(self._gx, x)
+        slope = self.rows(self._slope, x)
         negative = np.less(x, 0, out=self._negative[: x.shape[0]])
         np.abs(x, out=low)
         np.negative(low, out=low)
@@ -127,4 +205,4 @@ class LoweredSigmoid(LoweredElementwise):
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``y (1 - y) gy``."""
-        return np.multiply(res, gy, out=self._gx[: gy.shape[0]]), None
+        return np.multiply(res, gy, out=self.rows(self._gx, gy)), None

@@ -1,55 +1,58 @@
-"""Losses on NumPy: the cases that training spends its time on, in fewer passes."""
+"""Losses as jobs: the cases that training spends its time on, in one pass."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from pullback.engine.lower import DTYPES
+from pullback.engine.team import Job
 from pullback.losses.base import Loss
 from pullback.losses.classification import CrossEntropy
 
 
 class LoweredCrossEntropy(Loss):
-    r"""``CrossEntropy`` on class numbers, without class weights.
+    """``CrossEntropy`` on class numbers, without class weights; other targets go to the source.
 
-    With ``z`` the outputs less their largest and :math:`s = \sum_k e^{z_k}`, the value is
-    :math:`\log s - (1 - \epsilon) z_t - \frac{\epsilon}{K} \sum_k z_k`, and the slope
-    :math:`e^z / s` less the target's share. Other targets go to the source.
+    Values, slopes and cotangents live until the next forward pass. A class number out of range
+    is explained by the source; in a batch that is replayed, its value is NaN.
     """
+
+    jobs_only = True
 
     def __init__(self, source: CrossEntropy) -> None:
         self.source = source
-        self._ones = np.ones((0, 1))
+        self._slope = self._gy = np.empty((0, 0))
+        self._values = np.empty(0)
 
     def forward(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the values in nats and their slopes."""
-        if not _class_numbers(y, target):
+        if not _class_numbers(y, target) or y.dtype.name not in DTYPES:
             return self.source.forward(y, target)
-        count, classes = y.shape
-        smoothing = self.source.label_smoothing
-        starts = np.arange(0, count * classes, classes)
-        at_target = starts + target
-        # On short rows, looking up the largest and adding up by a product is several times as
-        # fast as NumPy's reductions along them.
-        # in C order, whatever that of y: the slope is changed in place, seen as one row
-        z = np.subtract(y, y.take(starts + y.argmax(axis=1))[:, None], order="C")
-        values = z.take(at_target)
-        if smoothing:
-            values *= 1 - smoothing
-            values += z.sum(axis=1) * (smoothing / classes)
-        slope = np.exp(z, out=z)
-        total = slope @ self._column_of_ones(classes, y.dtype)
-        slope /= total
-        if smoothing:
-            slope -= smoothing / classes
-        slope.reshape(-1)[at_target] -= 1 - smoothing
-        return np.log(total[:, 0]) - values, slope
+        if y.shape != self._slope.shape or y.dtype != self._slope.dtype:
+            self._make_room(y)
+        self._forward(len(y), y, target.astype(np.int64, copy=False), self._values, self._slope)
+        return self._values, self._slope
 
-    def _column_of_ones(self, classes: int, dtype: np.dtype[Any]) -> np.ndarray:
-        if self._ones.shape[0] != classes or self._ones.dtype != dtype:
-            self._ones = np.ones((classes, 1), dtype)
-        return self._ones
+    def _make_room(self, y: np.ndarray) -> None:
+        from pullback.engine.kernels.losses import cross_entropy, scaled_rows
+
+        count, classes = y.shape
+        if classes != self._slope.shape[1] or y.dtype != self._slope.dtype:
+            work = 20 * classes  # an exponential is worth some multiply-adds
+            dtype, work = y.dtype.name, 20 * classes  # an exponential is worth some multiply-adds
+            self._forward = Job(cross_entropy, dtype, 4, (classes,), 1, work)
+            self._forward.numbers[0] = self.source.label_smoothing
+            self._pull = Job(scaled_rows, dtype, 3, (classes,), work=classes)
+        self._slope, self._gy = np.empty_like(y, order="C"), np.empty_like(y, order="C")
+        self._values = np.empty(count, y.dtype)
+
+    def pullback(self, slope: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """Return the cotangent of the outputs for cotangents ``g (N,)`` of the values."""
+        if slope is not self._slope or g.dtype != slope.dtype:
+            gy: np.ndarray = self.source.pullback(slope, g)
+            return gy
+        self._pull(len(g), slope, g, self._gy)
+        return self._gy
 
     def link(self, y: np.ndarray) -> np.ndarray:
         """Return the probabilities."""

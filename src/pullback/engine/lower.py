@@ -17,6 +17,7 @@ from pullback.core.compose import Chain
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
 from pullback.core.spec import Spec, Specs
+from pullback.engine.blas import find_blas
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,15 @@ class Plan:
     """What a lowered map must know beforehand.
 
     ``x`` is the spec of its input, ``batch_size`` the most examples it will see at once, and
-    ``input_gradient`` says whether anyone wants its ``gx``.
+    ``input_gradient`` says whether anyone wants its ``gx``. ``before`` and ``after`` are its
+    neighbours in a chain, in reference form: the maps whose output it gets, and that get its.
     """
 
     x: Specs
     batch_size: int
     input_gradient: bool
+    before: Map | None = None
+    after: Map | None = None
 
     def buffer(self, spec: Spec, dtype: str | None = None) -> np.ndarray:
         """Return an array for a whole batch of ``spec``."""
@@ -39,9 +43,17 @@ class Plan:
 class Lowered(Map):
     """Base of the lowered maps: ``source`` is the map it stands for."""
 
+    jobs_only: bool = False
+    """Whether all it computes is done by jobs, always the same ones on the same buffers."""
+
     def __init__(self, source: Map, plan: Plan) -> None:
         self.source = source
         self.plan = plan
+
+    def rows(self, buffer: np.ndarray, like: Any) -> np.ndarray:
+        """Return as many rows of ``buffer`` as ``like`` has: itself, where those are all."""
+        count = like.shape[0]
+        return buffer if count == buffer.shape[0] else buffer[:count]
 
     def spec(self, x: Specs) -> Specs:
         """Return the source's output spec."""
@@ -70,6 +82,9 @@ class Lowered(Map):
 
 L = TypeVar("L", bound=type[Lowered])
 
+DTYPES = ("float32", "float64")
+"""What there are kernels for."""
+
 KERNELS: dict[type[Map], type[Lowered]] = {}
 """Reference map to lowered map."""
 
@@ -87,6 +102,11 @@ def lowers(source: type[Map]) -> Callable[[L], L]:
 class WithoutInputGradient(Lowered):
     """A map before the first parameter: its cotangent would be thrown away, so it is not made."""
 
+    @property
+    def jobs_only(self) -> bool:  # type: ignore[override]
+        """Whether the source consists of jobs."""
+        return consists_of_jobs(self.source)
+
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Apply the source."""
         return self.source.forward(p, x, ctx)
@@ -94,6 +114,13 @@ class WithoutInputGradient(Lowered):
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return nothing."""
         return None, None
+
+
+def consists_of_jobs(net: Map) -> bool:
+    """Whether all that a lowered network computes is done by jobs."""
+    if isinstance(net, Chain):
+        return all(consists_of_jobs(child) for child in net.maps)
+    return isinstance(net, Lowered) and net.jobs_only
 
 
 def lower(net: Map, x: Specs, batch_size: int, input_gradient: bool = False) -> Map:
@@ -106,6 +133,8 @@ def lower(net: Map, x: Specs, batch_size: int, input_gradient: bool = False) -> 
         input_gradient: whether ``pullback`` must return the cotangent of ``x``; without it, it
             returns None for ``gx``.
     """
+    if find_blas() is None:  # what products are made with
+        return net
     return _lower(net, Plan(x, batch_size, input_gradient))
 
 
@@ -128,7 +157,7 @@ def _faster(net: Map, plan: Plan) -> Map:
             }
         )
     kernel = KERNELS.get(type(net))
-    if kernel is None or not isinstance(plan.x, Spec) or not plan.x.dtype.startswith("float"):
+    if kernel is None or not isinstance(plan.x, Spec) or plan.x.dtype not in DTYPES:
         return net
     return kernel(net, plan)
 
@@ -136,7 +165,10 @@ def _faster(net: Map, plan: Plan) -> Map:
 def _lower_chain(chain: Chain, plan: Plan) -> Map:
     inputs = chain.inputs(plan.x)
     children, wanted = {}, plan.input_gradient
-    for name, child in chain.children().items():
-        children[name] = _lower(child, Plan(inputs[name], plan.batch_size, wanted))
+    neighbours = (None, *chain.maps, None)
+    for i, (name, child) in enumerate(chain.children().items()):
+        before, after = neighbours[i], neighbours[i + 2]
+        own = Plan(inputs[name], plan.batch_size, wanted, before, after)
+        children[name] = _lower(child, own)
         wanted = wanted or bool(child.params(inputs[name]))
     return chain.with_children(children)

@@ -190,7 +190,8 @@ class Chained(Optimizer):
                 found[f"{scratch}{i}.{name}"] = value
         return found
 
-    def _each(self, slots: Slots) -> list[tuple[Transform, Slots]]:
+    def each(self, slots: Slots) -> list[tuple[Transform, Slots]]:
+        """Return the transforms, each with its own slots."""
         parts: list[Slots] = [{} for _ in self.transforms]
         for name, value in slots.items():
             position, dot, own = name.removeprefix("_").partition(".")
@@ -200,18 +201,18 @@ class Chained(Optimizer):
 
     def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Apply the transforms in order."""
-        for transform, own in self._each(slots):
+        for transform, own in self.each(slots):
             transform.apply(g, u, own, theta, at)
             g = u
 
     def after(self, slots: Slots, theta: np.ndarray) -> None:
         """Let every transform look."""
-        for transform, own in self._each(slots):
+        for transform, own in self.each(slots):
             transform.after(own, theta)
 
     def averaged(self, slots: Slots) -> np.ndarray | None:
         """Return the average that one of the transforms keeps."""
-        found = [transform.averaged(own) for transform, own in self._each(slots)]
+        found = [transform.averaged(own) for transform, own in self.each(slots)]
         return next((average for average in found if average is not None), None)
 
     def schedule(self) -> Schedule | None:

@@ -16,11 +16,11 @@ from pullback.core.map import init
 from pullback.core.spec import Spec, spec_of
 from pullback.core.theta import Theta
 from pullback.core.tree import map_leaves
-from pullback.data.batches import Batches, check_batch_size
+from pullback.data.batches import check_batch_size
 from pullback.data.dataset import Dataset
 from pullback.data.normalize import Affine
 from pullback.data.split import order
-from pullback.engine import lower, lower_loss
+from pullback.engine import lower, lower_batches, lower_loss, lower_optimizer
 from pullback.optim import Segment
 from pullback.train.audit import audit
 from pullback.train.checkpoint import Position, load_checkpoint, save_checkpoint
@@ -38,7 +38,7 @@ from pullback.train.history import History
 from pullback.train.interrupt import InterruptRequest
 from pullback.train.metrics import Tally
 from pullback.train.settings import Settings
-from pullback.train.step import Learner, Step, parts
+from pullback.train.step import Learner, Step, cut, parts
 
 REASONS = {
     "epochs": "all epochs are done",
@@ -80,7 +80,7 @@ class Loop:
         self.optimizer = settings.optimizer.bind(
             settings.epochs * self.steps_per_epoch, self.steps_per_epoch
         )
-        self.batches = Batches(train, normalizer, self.batch_size, settings.dtype)
+        self.batches = lower_batches(train, normalizer, self.batch_size, settings.dtype)
         self.normalizer = normalizer
         self.step = self._make_step()
         self.learner = self._start()
@@ -134,7 +134,7 @@ class Loop:
             net=lowered,
             loss=lower_loss(settings.loss),
             reference=settings.net,
-            optimizer=self.optimizer,
+            optimizer=lower_optimizer(self.optimizer, settings.dtype),
             seed=settings.seed,
             pieces=settings.accumulate,
         )
@@ -147,14 +147,14 @@ class Loop:
             if not entry.alias
         )
         gradient = Theta(theta.layout, np.zeros_like(theta.flat))
-        return Learner(theta, gradient, self.optimizer.start(theta.flat, segments), state)
+        return Learner(theta, gradient, self.step.optimizer.start(theta.flat, segments), state)
 
     def _make_validation(self) -> None:
         if self.held is None:
             return
         size = min(EVALUATION_BATCH, len(self.held))
         self._held_net = lower(self.settings.net, self.spec, size)
-        self._held_batches = Batches(self.held, self.normalizer, size, self.settings.dtype)
+        self._held_batches = lower_batches(self.held, self.normalizer, size, self.settings.dtype)
 
     def _fresh_tally(self) -> Tally:
         y = self.settings.net.spec(self.spec)
@@ -280,9 +280,7 @@ class Loop:
     def _one_step(self, index: np.ndarray) -> None:
         x, target, weight = self.batches.gather(index, self._augmented)
         for part, found in self.step(self.learner, x, target, weight):
-            self.tally.add(
-                found.values, found.y, target[part], None if weight is None else weight[part]
-            )
+            self.tally.add(found.values, found.y, cut(target, part), cut(weight, part))
         if self.settings.audit and self.learner.step % self.settings.audit == 0:
             error = audit(self.step, self.settings.loss, self.learner, x, target, weight)
             self._emit(Audited(self.learner.step, error))

@@ -15,11 +15,10 @@ from pullback.core.errors import ShapeError
 from pullback.core.map import Map
 from pullback.core.spec import Spec
 from pullback.core.theta import Theta
-from pullback.data.batches import Batches
 from pullback.data.dataset import Dataset
 from pullback.data.images import ImageFormat
 from pullback.data.normalize import Affine
-from pullback.engine import lower
+from pullback.engine import lower, lower_batches
 from pullback.losses.base import Loss
 from pullback.train.evaluate import EVALUATION_BATCH, evaluate
 from pullback.train.metrics import as_metrics, classes_of, usual_metrics
@@ -97,7 +96,7 @@ class Model:
         usual = usual_metrics(self.loss, self.classes)
         chosen = as_metrics(usual if metrics is None else metrics)
         self._check(dataset)
-        batches = Batches(
+        batches = lower_batches(
             dataset, self.normalizer, min(EVALUATION_BATCH, len(dataset)), self.spec.dtype
         )
         return evaluate(self._lowered, self.loss, chosen, self.theta, self.state, batches)

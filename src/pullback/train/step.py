@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from pullback.core.context import Context
 from pullback.core.map import Map
 from pullback.core.theta import Theta
+from pullback.engine import all_finite, replayed
 from pullback.losses.base import Loss
 from pullback.optim import Optimizer
 from pullback.train.diagnose import explain_nonfinite
@@ -63,23 +65,23 @@ class Step:
         for part in parts(len(x), self.pieces):
             # 1 forward, 2 error, 3 backward
             ctx = Context(True, self.seed, learner.step, part.start, "", state)
-            found = forward_error_backward(
+            found = self._passes(
                 self.net,
                 self.loss,
                 learner.theta,
-                x[part],
-                target[part],
+                cut(x, part),
+                cut(target, part),
                 learner.gradient,
                 ctx,
-                weight=None if weight is None else weight[part],
+                weight=cut(weight, part),
                 total=total,
                 accumulate=bool(passes),
             )
-            if not _finite(found.values):
-                self._explain(learner, x[part], target[part], ctx)
+            if not all_finite(found.values):
+                self._explain(learner, cut(x, part), cut(target, part), ctx)
             state = self.net.advance(state, found.residual) if state else state
             passes.append((part, found))
-        if not _finite(learner.gradient.flat):
+        if not all_finite(learner.gradient.flat):
             self._explain(learner, x, target, ctx)
         # 4 update
         self.optimizer.update(
@@ -89,6 +91,10 @@ class Step:
         learner.state = state
         learner.step += 1
         return passes
+
+    @cached_property
+    def _passes(self) -> Callable[..., Pass]:
+        return replayed(forward_error_backward, self.net, self.loss)
 
     def _explain(self, learner: Learner, x: Any, target: Any, ctx: Context) -> None:
         explain_nonfinite(self.reference, self.loss, learner.theta, x, target, ctx)
@@ -100,8 +106,8 @@ def parts(count: int, pieces: int) -> list[slice]:
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def _finite(values: np.ndarray) -> bool:
-    # One pass without a temporary; only a sum of squares too large for the dtype needs a second.
-    if math.isfinite(np.dot(values, values)):
-        return True
-    return bool(np.isfinite(values).all())
+def cut(array: Any, part: slice) -> Any:
+    """Return a part of an array; the array itself where that is all of it, or where it is None."""
+    if array is None or part == slice(0, len(array)):
+        return array
+    return array[part]

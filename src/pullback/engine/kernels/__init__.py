@@ -1,0 +1,1 @@
+"""Kernels: loops that Numba compiles, one family a file. Imported only where they are used."""

@@ -1,0 +1,111 @@
+"""How a job is shared between threads: the loops of who asks and of who serves.
+
+A job is a kernel, its arguments, and as many parts as the team has threads. The words in which
+threads meet lie on cache lines of their own. Part 0 is the asker's. Every other part belongs to
+a thread, which spins until there is one; but whoever marks it first does it, so that a thread that
+sleeps, or that the machine has taken away, holds up nobody. Who does a part changes nothing in
+its result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit, types
+
+from pullback.engine.kernels.native import (
+    call_getter,
+    call_kernel,
+    call_setter,
+    load,
+    relax,
+    store,
+    swap,
+)
+
+LINE = 64
+"""Bytes of a cache line."""
+BUSY, NUMBER, STOP, OWN = (LINE * i for i in range(4))
+"""Offsets: whether somebody asks, the job's number, whether all is over, the threads' lines."""
+KERNEL, ARGUMENTS, PARTS = (NUMBER + 8 * i for i in range(1, 4))
+"""Offsets: the rest of the job."""
+TAKEN, DONE, ASLEEP = (8 * i for i in range(3))
+"""Offsets within a thread's own line, from ``OWN``: last job taken, last done, and whether
+it sleeps. ``OWN + LINE * part`` is the line of the thread that has this part."""
+
+ASK = types.boolean(*(types.int64,) * 5)
+SERVE = types.void(*(types.int64,) * 3)
+
+
+@njit(inline="always")
+def _take(box: Any, part: Any, job: Any) -> Any:
+    own = box + OWN + LINE * part
+    taken = load(own + TAKEN)
+    return taken < job and swap(own + TAKEN, taken, job)
+
+
+def ask(box: Any, jobs: Any, count: Any, get_threads: Any, set_threads: Any) -> Any:
+    """Do jobs one after another; return whether a thread should be woken.
+
+    ``jobs`` is the address of rows of three words: the kernel, its arguments, and how many parts
+    there are: one, or as many as the team has threads. ``get_threads`` and ``set_threads`` are
+    those of BLAS, of which each part is then one thread, or 0 for jobs without it.
+    """
+    before = 1
+    if get_threads:
+        before = call_getter(get_threads)
+        if before != 1:
+            call_setter(set_threads, 1)
+    # another thread that asks at the same time does its parts itself
+    shared = swap(box + BUSY, 0, 1)
+    wake = False
+    for i in range(count):
+        row = jobs + 24 * i
+        kernel, a, parts = load(row), load(row + 8), load(row + 16)
+        if shared and parts > 1:
+            wake = _share(box, kernel, a, parts) or wake
+        else:
+            for part in range(parts):
+                call_kernel(kernel, a, part, parts)
+    if shared:
+        store(box + BUSY, 0)
+    if before != 1:
+        call_setter(set_threads, before)
+    return wake
+
+
+@njit(inline="always")
+def _share(box: Any, kernel: Any, a: Any, parts: Any) -> Any:
+    job = load(box + NUMBER) + 1
+    store(box + KERNEL, kernel)
+    store(box + ARGUMENTS, a)
+    store(box + PARTS, parts)
+    store(box + NUMBER, job)
+    call_kernel(kernel, a, 0, parts)
+    sleeper = False
+    for part in range(1, parts):
+        if _take(box, part, job):
+            call_kernel(kernel, a, part, parts)
+            store(box + OWN + LINE * part + DONE, job)
+            sleeper = sleeper or load(box + OWN + LINE * part + ASLEEP) != 0
+    for part in range(1, parts):
+        while load(box + OWN + LINE * part + DONE) != job:
+            relax()
+    return sleeper
+
+
+def serve(box: Any, part: Any, patience: Any) -> Any:
+    """Do this part of every job, until none has come for ``patience`` looks."""
+    own = box + OWN + LINE * part
+    seen = load(own + TAKEN)
+    looks = 0
+    while looks < patience and not load(box + STOP):
+        job = load(box + NUMBER)
+        if job == seen:
+            relax()
+            looks += 1
+            continue
+        seen, looks = job, 0
+        if _take(box, part, job):
+            call_kernel(load(box + KERNEL), load(box + ARGUMENTS), part, load(box + PARTS))
+            store(own + DONE, job)
