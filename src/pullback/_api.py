@@ -8,6 +8,7 @@ from pullback.core.contraction import C, Contraction
 from pullback.core.errors import PullbackError
 from pullback.core.map import MAPS, Map, init
 from pullback.core.spec import Param, Slot, Spec
+from pullback.engine import set_threads
 from pullback.maps import *  # noqa: F403
 from pullback.maps import __all__ as _map_names
 from pullback.train import events
@@ -46,6 +47,7 @@ __all__ = [
     "losses",
     "optim",
     "resume",
+    "set_threads",
     "value_and_grad",
     "walk",
     *_map_names,

@@ -1,8 +1,5 @@
 """Lowered networks against their reference form, in both types, and what a step allocates."""
 
-import gc
-import tracemalloc
-
 import numpy as np
 import pytest
 from arrays import largest_gradient_error, relative_error
@@ -32,8 +29,6 @@ from pullback.maps import (
     Softmax,
     Tanh,
 )
-from pullback.optim import SGD, Adam, Momentum, Segment
-from pullback.train.gradient import forward_error_backward
 
 TOLERANCES = {"float64": 1e-12, "float32": 2e-6}
 KERNEL_CASES = all_cases(*(cls.__name__ for cls in KERNELS))
@@ -265,34 +260,3 @@ def test_one_lowered_loss_takes_outputs_of_other_widths_and_types(rng):
         for found, right in zip(fast.forward(y, target), loss.forward(y, target), strict=True):
             assert found.dtype == dtype
             assert relative_error(found, right) < TOLERANCES[dtype]
-
-
-@pytest.mark.parametrize("optimizer", [SGD(0.1), Momentum(0.1), Adam(0.001)], ids=repr)
-def test_a_steady_step_allocates_no_large_block(optimizer, rng):
-    x = rng.standard_normal((256, 784), dtype=np.float32)
-    target = rng.integers(0, 10, 256)
-    net = Chain(Linear(128), ReLU(), Linear(64), ReLU(), Linear(10))
-    p, state = init(net, x)
-    gradient = p.copy()
-    segments = tuple(Segment(e.name, e.start, e.stop, e.decay) for e in p.layout.entries)
-    slots = optimizer.start(p.flat, segments)
-    fast, loss = lower(net, Spec((784,)), 256), lower_loss(CrossEntropy())
-
-    def step(number: int) -> None:
-        ctx = Context(True, 0, number, 0, "", state)
-        forward_error_backward(fast, loss, p, x, target, gradient, ctx)
-        optimizer.update(gradient.flat, slots, p.flat, number)
-
-    for number in range(3):
-        step(number)
-    gc.collect()
-    tracemalloc.start()
-    try:
-        step(3)
-        tracemalloc.reset_peak()
-        before = tracemalloc.get_traced_memory()[0]
-        step(4)
-        growth = tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-    assert growth < 64 * 1024

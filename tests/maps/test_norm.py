@@ -7,6 +7,8 @@ from arrays import relative_error
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.map import init
+from pullback.core.spec import Spec
+from pullback.engine import lower
 from pullback.maps import BatchNorm, Chain, LayerNorm, Linear
 
 
@@ -87,3 +89,19 @@ def test_equal_numbers_have_no_variance_however_many_and_large(count):
     assert relative_error(res["seen"]["mean"], x[0].astype(np.float64)) < 1e-7
     p, _ = init(LayerNorm(), x.T)
     assert not LayerNorm().forward(p, x.T, Context())[0].any()
+
+
+@pytest.mark.parametrize("count", [10_000, 1_000_000])
+def test_very_many_equal_numbers_have_no_variance(count):
+    """Added up in float32 they would not: the sum is soon so large that it loses digits."""
+    x = np.full((count, 1), 33333.33, np.float32)
+    ctx = Context(train=True)
+    for net, form in ((BatchNorm(), x), (LayerNorm(), x.reshape(1, -1))):
+        spec = Spec(form.shape[1:], "float32")
+        p, _ = init(net, spec)
+        for version in (net, lower(net, spec, len(form), input_gradient=True)):
+            y, res = version.forward(p, form, ctx)
+            np.testing.assert_array_equal(res["h"], 0)
+            np.testing.assert_array_equal(y, 0)
+            gx, _ = version.pullback(p, res, np.ones_like(y))
+            np.testing.assert_array_equal(gx, 0)

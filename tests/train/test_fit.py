@@ -256,3 +256,25 @@ def test_nan_pixels_are_refused_before_training():
     x[17, 3, 3] = np.nan
     with pytest.raises(DataError, match="first in row 17"):
         pb.data.from_arrays(x, digits().train.y)
+
+
+def test_batches_and_classes_whose_weights_are_all_0_count_for_nothing():
+    data = digits().train
+    weight = (data.y > 0).astype(float)
+    weight[np.argmax(data.y)] = 0  # of the first and the last class, those that are looked at first
+    weight[:200] = 0  # and of several batches in the order of the data
+    weighted = pb.data.from_arrays(data.x, data.y, weight=weight)
+    seen = pb.data.from_arrays(data.x[weight > 0], data.y[weight > 0])
+    run = fit_digits(data=weighted, epochs=3, batch_size=2, max_steps=900)
+    assert np.isfinite(run.model.theta.flat).all()
+    figures = run.model.evaluate(weighted), run.model.evaluate(seen)
+    assert figures[0]["loss"] == pytest.approx(figures[1]["loss"], rel=1e-6)
+
+
+def test_a_batch_without_weight_leaves_the_parameters(rng):
+    net, loss = pb.Linear(2), pb.losses.CrossEntropy()
+    x, target = rng.standard_normal((3, 4)), np.array([0, 1, 1])
+    p, _ = pb.init(net, x, dtype="float64")
+    value, gradient = pb.value_and_grad(net, loss)(p, x, target, weight=np.zeros(3))
+    assert value == 0
+    np.testing.assert_array_equal(gradient.flat, 0)

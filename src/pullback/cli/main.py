@@ -6,6 +6,8 @@ Everything heavy is imported by the command that needs it, so that ``--help`` an
 from __future__ import annotations
 
 import gc
+import logging
+import os
 import sys
 from typing import Any
 
@@ -29,8 +31,16 @@ HELP = {
 
 @click.group(help=HELP["main"], context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pullback")
-def cli() -> None:
+@click.option("--threads", type=click.IntRange(min=1), help="Threads (default: one a processor).")
+def cli(threads: int | None) -> None:
     """Hold the commands."""
+    if threads is not None:
+        # read when NumPy's BLAS and the kernels are loaded, which no command has done yet
+        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ[variable] = str(threads)
+    notes = logging.getLogger("pullback")
+    notes.addHandler(logging.StreamHandler())
+    notes.setLevel(logging.INFO)
 
 
 @cli.command(help=HELP["train"])

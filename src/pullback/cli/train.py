@@ -30,9 +30,7 @@ def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> i
         raise ConfigError("name the data to train on, as in 'pullback train digits'")
     data_dir = flags.pop("data_dir", None) or file.get("data_dir")
     report = reporter(as_json)
-    # Loaded beside the reading of the data, on another processor: the curves are drawn with it,
-    # and it takes a third of a second.
-    Thread(target=import_module, args=("matplotlib.figure",)).start()
+    Thread(target=_load_beside).start()
     with report:
         data = load(name, data_dir=data_dir)
         settings = settings_of(data.name, data, file, flags)
@@ -57,6 +55,12 @@ def resume_command(path: str, as_json: bool) -> int:
     with report:
         run = resume(path, data, callbacks=(report,))
     return _close(run, data, report, began)
+
+
+def _load_beside() -> None:
+    """Load what is slow to load on another processor, while this one reads the data."""
+    for module in ("pullback.engine.kernels.team", "matplotlib.figure"):
+        import_module(module)
 
 
 def _close(run: Run, data: Data, report: Any, began: float) -> int:

@@ -25,7 +25,7 @@ def split(
 
     Both keep the order of ``dataset``. ``holdout`` says which are held out: ``"random"`` ones;
     ``"stratified"``, at random and of every class the same share, to the nearest example (largest
-    remainders first); or the ``"last"``, for data in order of time.
+    remainders first); or the ``"last"``, for data in order of time, where both parts are views.
 
     Raises:
         ConfigError: a share that leaves one of the parts empty, another ``holdout``, or no
@@ -40,11 +40,11 @@ def split(
             f"a share of {fraction!r} of {count} examples leaves a part empty; "
             "expected a number between 0 and 1 that leaves examples on both sides"
         )
+    if holdout == "last":
+        return dataset[: count - held_count], dataset[count - held_count :]
     rng = generator(seed, "data", "split")
     chosen = np.zeros(count, dtype=bool)
-    if holdout == "last":
-        chosen[count - held_count :] = True
-    elif holdout == "stratified":
+    if holdout == "stratified":
         chosen[_stratified(dataset, fraction, held_count, rng)] = True
     else:
         chosen[rng.permutation(count)[:held_count]] = True

@@ -109,7 +109,8 @@ def mean_weights(
     r"""Return ``(N,)`` the cotangents of the values under the (weighted) mean.
 
     :math:`L = \sum_n w_n \ell_n / \sum_n w_n`, so :math:`g_n = w_n / \sum_n w_n`. ``total`` is
-    the sum of the weights where these examples are only a part of the batch.
+    the sum of the weights where these examples are only a part of the batch. Where all weights are
+    0, nothing counts, and so are the cotangents.
 
     Raises:
         ShapeError: there are no examples, which have no mean.
@@ -121,4 +122,4 @@ def mean_weights(
         return xp.full((count,), 1.0 / (total if total is not None else count), dtype=like.dtype)
     if total is None:
         total = float(xp.sum(weight))
-    return xp.astype(weight / total, like.dtype)
+    return xp.astype(weight / (total or 1.0), like.dtype)

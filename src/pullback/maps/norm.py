@@ -65,8 +65,8 @@ class Normalization(Map):
         if axes is None:  # mean and variance were constants
             return v / res["sigma"]
         xp = namespace(v)
-        centred = v - xp.mean(v, axis=axes, keepdims=True)
-        return (centred - h * xp.mean(v * h, axis=axes, keepdims=True)) / res["sigma"]
+        centred = v - _mean(xp, v, axes)
+        return (centred - h * _mean(xp, v * h, axes)) / res["sigma"]
 
 
 def _check_eps(what: str, eps: float) -> None:
@@ -74,16 +74,25 @@ def _check_eps(what: str, eps: float) -> None:
         raise ConfigError(f"{what}: eps={eps!r}; expected a small number above 0")
 
 
+def _mean(xp: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    """Return the mean over ``axes``, of float32 added up in float64: many add up to a large sum."""
+    if x.dtype != xp.float32:
+        return xp.mean(x, axis=axes, keepdims=True)
+    count = math.prod(x.shape[axis] for axis in axes)
+    total = xp.sum(x, axis=axes, keepdims=True, dtype=xp.float64)
+    return xp.astype(total / count, xp.float32)
+
+
 def _moments(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
     """Return mean, centred values and variance (divided by the count) over ``axes``."""
     xp = namespace(x)
-    mean = xp.mean(x, axis=axes, keepdims=True)
+    mean = _mean(xp, x, axes)
     centred = x - mean
     # what the mean of large numbers lost in rounding: equal numbers have a variance of 0
-    rest = xp.mean(centred, axis=axes, keepdims=True)
+    rest = _mean(xp, centred, axes)
     mean, centred = mean + rest, centred - rest
     # a product rather than a power or abs, so that the complex step goes through
-    return mean, centred, xp.mean(centred * centred, axis=axes, keepdims=True)
+    return mean, centred, _mean(xp, centred * centred, axes)
 
 
 @MAPS.register

@@ -117,14 +117,15 @@ class Loop:
             ShapeError: network, loss, targets or augmentation do not fit together.
         """
         settings, y = self.settings, self.train.y.reshape(len(self.train), -1)[:, 0]
-        few = self.train[np.array([y.argmin(), y.argmax()])]  # the first and the last class
+        few = np.array([y.argmin(), y.argmax()])  # the first and the last class
+        raw, target = self.train.x[few], self.train.y[few]
         if settings.augment is not None:
-            settings.augment.spec(spec_of(few.x))
-        x = self.normalizer.apply(few.x, settings.dtype)
+            settings.augment.spec(spec_of(raw))
+        x = self.normalizer.apply(raw, settings.dtype)
         with np.errstate(all="ignore"):
             ctx = Context(state=self.learner.state)
             outputs, _ = settings.net.forward(self.learner.theta, x, ctx)
-            settings.loss.forward(outputs, few.y)
+            settings.loss.forward(outputs, target)
 
     def _make_step(self) -> Step:
         settings = self.settings

@@ -108,9 +108,12 @@ class Model:
                 f"{dataset.name or 'the data'} has {tuple(dataset.x.shape[1:])}"
             )
 
-    def summary(self) -> Summary:
-        """Return a table of the maps: output shape, parameters, start, multiply-adds."""
-        return summarize(self.net, self.spec)
+    def summary(self, batch_size: int = 128) -> Summary:
+        """Return a table of the maps: output shape, parameters, start, multiply-adds.
+
+        Below it stands what a training step of ``batch_size`` examples costs.
+        """
+        return summarize(self.net, self.spec, batch_size)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file, ``*.safetensors``; see ``load_model``."""

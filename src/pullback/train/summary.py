@@ -9,18 +9,28 @@ from pullback.core.map import Map
 from pullback.core.spec import Spec, Specs
 from pullback.core.theta import Layout
 from pullback.core.tree import leaves
+from pullback.train.cost import Cost, step_cost
 
 HEADINGS = ("name", "map", "output", "parameters", "multiply-adds", "start of W")
 TOTAL = "total"
+STEP = (
+    "a training step of {batch_size:,} examples: {multiply_adds:,} multiply-adds, {bytes:,} bytes"
+)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows of a summary; printed, a table."""
+    """The rows of a summary; printed, a table.
+
+    ``multiply_adds`` are those of one example's forward pass; ``step`` is the cost of a training
+    step of ``batch_size`` examples (see ``step_cost``).
+    """
 
     rows: tuple[tuple[str, ...], ...]
     parameters: int
     multiply_adds: int
+    batch_size: int
+    step: Cost
 
     def __str__(self) -> str:
         total = (TOTAL, "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", "")
@@ -28,7 +38,12 @@ class Summary:
         widths = [max(len(row[i]) for row in table) for i in range(len(HEADINGS))]
         lines = [_line(row, widths) for row in table]
         rule = "-" * max(map(len, lines))
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        cost = STEP.format(
+            batch_size=self.batch_size,
+            multiply_adds=self.step.multiply_adds,
+            bytes=self.step.bytes,
+        )
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], cost])
 
     __repr__ = __str__
 
@@ -42,15 +57,16 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def summarize(net: Map, x: Spec) -> Summary:
-    """Return the summary of ``net`` for an input of spec ``x`` (one example).
+def summarize(net: Map, x: Spec, batch_size: int) -> Summary:
+    """Return the summary of ``net`` for an input of spec ``x``, with steps of ``batch_size``.
 
     Parameters that several places share are counted once, in the total too.
     """
     layout = Layout.of(net.params(x))
     rows: list[tuple[str, ...]] = []
     _add_rows(net, x, "", layout, rows)
-    return Summary(tuple(rows), layout.size, net.multiply_adds(x))
+    cost = step_cost(net, x, batch_size)
+    return Summary(tuple(rows), layout.size, net.multiply_adds(x), batch_size, cost)
 
 
 def _add_rows(net: Map, x: Specs, path: str, layout: Layout, rows: list[Any]) -> None:

@@ -16,6 +16,7 @@ from numba import types
 from platformdirs import user_cache_path
 
 log = logging.getLogger("pullback")
+NOTE = "compiling the engine for this processor; it is kept, so that this happens once"
 
 Kernel = Callable[..., None]
 NUMBERS = {"float32": types.float32, "float64": types.float64}
@@ -49,7 +50,7 @@ def _kept_in(folder: Path) -> Iterator[None]:
 
 
 def _build(decorate: Callable[..., Any], name: str) -> Any:
-    """Return what ``decorate(cache=...)`` makes; say so where it had to be compiled."""
+    """Return what ``decorate(cache=...)`` makes; say so where it has to be compiled."""
     began, folder = time.perf_counter(), cache_folder()
     if folder is None:
         made = decorate(cache=False)
@@ -58,9 +59,14 @@ def _build(decorate: Callable[..., Any], name: str) -> Any:
             made = decorate(cache=True)
     hits = made.stats.cache_hits if hasattr(made, "stats") else made.cache_hits
     if not hits:
-        seconds = time.perf_counter() - began
-        log.info("compiled for this processor, once: %s (%.1f s)", name, seconds)
+        _say_once()
+        log.debug("compiled %s: %.2f s", name, time.perf_counter() - began)
     return made
+
+
+@cache
+def _say_once() -> None:
+    log.info(NOTE)
 
 
 def function(signature: Any, body: Callable[..., Any]) -> Any:
