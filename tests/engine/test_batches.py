@@ -1,0 +1,80 @@
+"""Batches of bytes gathered by a kernel, against NumPy's."""
+
+import numpy as np
+import pytest
+
+from pullback.data import from_arrays
+from pullback.data.batches import Batches
+from pullback.data.normalize import Affine
+from pullback.engine import lower_batches
+from pullback.engine.batches import LoweredBatches
+from pullback.engine.finite import SMALL, all_finite
+
+AFFINE = [Affine(), Affine(1 / 255), Affine(0.02, -1.5)]
+
+
+def images(rng, shape, dtype=np.uint8):
+    x = rng.integers(0, 256, (60, *shape)).astype(dtype)
+    return from_arrays(x, rng.integers(0, 10, 60))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("normalizer", AFFINE, ids=repr)
+@pytest.mark.parametrize("shape", [(28, 28), (3,), (1, 1), (5, 7, 3), (40, 40)], ids=str)
+def test_against_numpy(shape, normalizer, dtype, rng):
+    data = images(rng, shape)
+    fast = lower_batches(data, normalizer, 16, dtype)
+    slow = Batches(data, normalizer, 16, dtype)
+    assert isinstance(fast, LoweredBatches)
+    for count in (16, 5, 16, 1, 0):
+        index = rng.permutation(60)[:count]
+        for found, right in zip(fast.gather(index), slow.gather(index), strict=True):
+            if right is not None:
+                assert found.dtype == right.dtype
+                np.testing.assert_allclose(found, right, rtol=1e-6 if dtype == "float32" else 1e-15)
+
+
+def test_a_whole_batch_comes_in_the_same_arrays(rng):
+    fast = lower_batches(images(rng, (4, 4)), Affine(), 8, "float32")
+    first, second = fast.gather(np.arange(8)), fast.gather(np.arange(8, 16))
+    assert first[0] is second[0]
+    assert first[1] is second[1]
+
+
+def test_varied_images_are_normalised_as_they_have_become(rng):
+    data = images(rng, (4, 4))
+    fast = lower_batches(data, Affine(0.5), 8, "float32")
+    x, _, _ = fast.gather(np.arange(8), lambda raw: 255 - raw)
+    np.testing.assert_array_equal(x, (255 - data.x[:8]) * np.float32(0.5))
+
+
+def test_other_data_is_gathered_by_numpy(rng):
+    columns = Affine((1.0, 2.0, 3.0), (0.0, 0.0, 0.0))
+    wrong_order = from_arrays(
+        np.asfortranarray(rng.integers(0, 9, (60, 3)).astype(np.uint8)), np.zeros(60)
+    )
+    for data, normalizer in (
+        (images(rng, (3,), np.float32), Affine()), (images(rng, (3,), np.int64), Affine()),
+        (images(rng, (3,)), columns), (wrong_order, Affine()),
+    ):  # fmt: skip
+        assert type(lower_batches(data, normalizer, 16, "float32")) is Batches
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("size", [0, 1, 17, SMALL, SMALL + 1, 5 * SMALL + 3])
+def test_what_is_not_finite_is_found_wherever_it_is(size, dtype, rng):
+    values = rng.standard_normal(size).astype(dtype)
+    assert all_finite(values)
+    for place in {0, size // 2, size - 1} if size else ():
+        for bad in (np.nan, np.inf, -np.inf):
+            spoilt = values.copy()
+            spoilt[place] = bad
+            assert not all_finite(spoilt)
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_whose_squares_are_too_large_are_finite(dtype):
+    largest = np.finfo(dtype).max
+    for size in (3, 2 * SMALL):
+        assert all_finite(np.full(size, largest, dtype))
