@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -148,3 +150,49 @@ def test_every_cut_of_a_file_is_refused(saved):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ModelFileError, match="there is no such file"):
         pb.load_model(tmp_path / "none.safetensors")
+
+
+def test_a_model_that_has_predicted_can_be_copied_and_pickled():
+    run, data = fit_tiny(), digits().train.x[:20]
+    right = run.model.predict_proba(data)
+    for other in (copy.deepcopy(run.model), pickle.loads(pickle.dumps(run.model))):
+        np.testing.assert_array_equal(other.predict_proba(data), right)
+        other.theta.flat[:] = 0
+        assert np.abs(other.predict_proba(data) - right).max() > 0.1
+        np.testing.assert_array_equal(run.model.predict_proba(data), right)
+
+
+def test_many_threads_may_ask_one_model():
+    model, x = fit_tiny().model, digits().train.x
+    right, wrong = [model.outputs(x[i : i + 3]) for i in range(8)], []
+
+    def ask(i):
+        for _ in range(300):
+            if not np.array_equal(model.outputs(x[i : i + 3]), right[i]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64"])
+@pytest.mark.parametrize("normalize", ["none", "scale", "standard"])
+@pytest.mark.parametrize("columns", [False, True])
+def test_outputs_are_those_of_the_reference_form_for_any_input(dtype, normalize, columns):
+    data = digits().train
+    raw = data.x.reshape(len(data), -1) if columns else data.x
+    settings = {"loss": pb.losses.CrossEntropy(), "optimizer": pb.optim.SGD(0.1), "epochs": 1}
+    net = pb.Chain(pb.Flatten(), pb.Linear(12), pb.ReLU(), pb.Linear(10))
+    model = pb.fit(net, pb.data.from_arrays(raw, data.y), normalize=normalize, **settings).model
+    for count in (3, 3, 3, 1, 1100, 1, 0, 40):  # again, one, several pieces, none
+        x = raw[:count].astype(dtype)
+        for given in (x, np.asfortranarray(x)):
+            entered = model.normalizer.apply(given, "float32")
+            right, _ = net.forward(model.theta, entered, pb.Context())
+            found = model.outputs(given)
+            assert found.dtype == np.float32
+            np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-5)

@@ -4,6 +4,7 @@ from pullback.engine import dense as _dense
 from pullback.engine import norm as _norm
 from pullback.engine.batches import lower_batches
 from pullback.engine.finite import all_finite
+from pullback.engine.inference import Inference
 from pullback.engine.losses import lower_loss
 from pullback.engine.lower import KERNELS, lower
 from pullback.engine.replay import replayed
@@ -12,6 +13,7 @@ from pullback.engine.updates import lower_optimizer
 
 __all__ = [
     "KERNELS",
+    "Inference",
     "all_finite",
     "lower",
     "lower_batches",

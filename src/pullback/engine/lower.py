@@ -49,11 +49,18 @@ class Lowered(Map):
     def __init__(self, source: Map, plan: Plan) -> None:
         self.source = source
         self.plan = plan
+        self._views: dict[int, tuple[int, np.ndarray]] = {}
 
     def rows(self, buffer: np.ndarray, like: Any) -> np.ndarray:
-        """Return as many rows of ``buffer`` as ``like`` has: itself, where those are all."""
+        """Return as many rows of ``buffer`` as ``like`` has; the same array as the last time."""
         count = like.shape[0]
-        return buffer if count == buffer.shape[0] else buffer[:count]
+        if count == buffer.shape[0]:
+            return buffer
+        last, view = self._views.get(id(buffer), (-1, buffer))
+        if last != count:
+            view = buffer[:count]
+            self._views[id(buffer)] = count, view
+        return view
 
     def spec(self, x: Specs) -> Specs:
         """Return the source's output spec."""

@@ -7,7 +7,7 @@ import os
 import threading
 from functools import cache
 from operator import is_
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -171,6 +171,9 @@ class Job:
         self._team.do(self._at, 1, self._blas)
         if self._team.recording is not None:
             self._team.recording.add(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a job holds addresses of this process; it cannot be copied or pickled")
 
     def _bind(self, arrays: tuple[Any, ...]) -> None:
         given: list[Any] = []

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pullback.core.context import Context
 from pullback.core.errors import ShapeError
 from pullback.core.map import Map
 from pullback.core.spec import Spec
@@ -18,7 +17,7 @@ from pullback.core.theta import Theta
 from pullback.data.dataset import Dataset
 from pullback.data.images import ImageFormat
 from pullback.data.normalize import Affine
-from pullback.engine import lower, lower_batches
+from pullback.engine import Inference, lower, lower_batches
 from pullback.losses.base import Loss
 from pullback.train.evaluate import EVALUATION_BATCH, evaluate
 from pullback.train.metrics import as_metrics, classes_of, usual_metrics
@@ -43,6 +42,10 @@ class Model:
     classes: tuple[str, ...] | None = None
     image: ImageFormat | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # without the lowered network, which is made of addresses in this process
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     @property
     def spec(self) -> Spec:
         """The spec of what enters the network: the raw shape, in the parameters' dtype."""
@@ -51,6 +54,10 @@ class Model:
     @cached_property
     def _lowered(self) -> Map:
         return lower(self.net, self.spec, EVALUATION_BATCH)
+
+    @cached_property
+    def _infer(self) -> Inference:
+        return Inference(self.net, self.spec, self.normalizer, EVALUATION_BATCH)
 
     def outputs(self, x: Any) -> np.ndarray:
         """Return the network's outputs ``(N, ...)`` for raw examples ``x (N, ...)``.
@@ -64,18 +71,12 @@ class Model:
                 f"the model takes examples of shape {self.input.shape}, found "
                 f"{tuple(x.shape[1:])}; a single example needs a first axis of 1"
             )
-        ctx = Context(state=self.state)
-        pieces = []
-        for start in range(0, len(x), EVALUATION_BATCH):
-            raw = x[start : start + EVALUATION_BATCH]
-            y, _ = self._lowered.forward(
-                self.theta, self.normalizer.apply(raw, self.spec.dtype), ctx
-            )
-            pieces.append(y.copy())
-        if not pieces:
-            y_spec = self.net.spec(self.spec)
-            return np.empty((0, *y_spec.shape), self.spec.dtype)
-        return np.concatenate(pieces)
+        starts = range(0, len(x), EVALUATION_BATCH) or (0,)  # none has outputs too, of length 0
+        pieces = [
+            self._infer(self.theta, self.state, x[start : start + EVALUATION_BATCH])
+            for start in starts
+        ]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def predict_proba(self, x: Any) -> np.ndarray:
         """Return probabilities ``(N, classes)`` (for regression, the outputs themselves)."""
