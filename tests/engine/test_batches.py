@@ -8,7 +8,6 @@ from pullback.data.batches import Batches
 from pullback.data.normalize import Affine
 from pullback.engine import lower_batches
 from pullback.engine.batches import LoweredBatches
-from pullback.engine.finite import SMALL, all_finite
 
 AFFINE = [Affine(), Affine(1 / 255), Affine(0.02, -1.5)]
 
@@ -58,23 +57,3 @@ def test_other_data_is_gathered_by_numpy(rng):
         (images(rng, (3,)), columns), (wrong_order, Affine()),
     ):  # fmt: skip
         assert type(lower_batches(data, normalizer, 16, "float32")) is Batches
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
-@pytest.mark.parametrize("size", [0, 1, 17, SMALL, SMALL + 1, 5 * SMALL + 3])
-def test_what_is_not_finite_is_found_wherever_it_is(size, dtype, rng):
-    values = rng.standard_normal(size).astype(dtype)
-    assert all_finite(values)
-    for place in {0, size // 2, size - 1} if size else ():
-        for bad in (np.nan, np.inf, -np.inf):
-            spoilt = values.copy()
-            spoilt[place] = bad
-            assert not all_finite(spoilt)
-
-
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_numbers_whose_squares_are_too_large_are_finite(dtype):
-    largest = np.finfo(dtype).max
-    for size in (3, 2 * SMALL):
-        assert all_finite(np.full(size, largest, dtype))

@@ -90,12 +90,12 @@ class Mutant:
 
 def _compile_again(kernel: Any) -> None:
     """Forget the machine code of a kernel, in memory and on disk, where the old one is kept."""
-    from pullback.engine import finite
+    from pullback.engine import reduce
     from pullback.engine.kernels import compiled
 
     for key in [key for key in compiled._compiled if key[0] is kernel]:
         del compiled._compiled[key]
-    finite._job.cache_clear()
+    reduce._job.cache_clear()
     compiled.cache_folder = lambda: None
 
 

@@ -3,10 +3,10 @@
 from pullback.engine import dense as _dense
 from pullback.engine import norm as _norm
 from pullback.engine.batches import lower_batches
-from pullback.engine.finite import all_finite
 from pullback.engine.inference import Inference
 from pullback.engine.losses import lower_loss
 from pullback.engine.lower import KERNELS, lower
+from pullback.engine.reduce import all_finite, total
 from pullback.engine.replay import replayed
 from pullback.engine.team import set_threads
 from pullback.engine.updates import lower_optimizer
@@ -21,6 +21,7 @@ __all__ = [
     "lower_optimizer",
     "replayed",
     "set_threads",
+    "total",
 ]
 
 del _dense, _norm

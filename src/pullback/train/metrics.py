@@ -14,6 +14,7 @@ import numpy as np
 
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.registry import Registry
+from pullback.engine import total
 from pullback.losses.base import Loss
 
 
@@ -69,7 +70,8 @@ class Mean(Metric):
         """Add the examples' figures."""
         values = self.each(y, target)
         if weight is None:
-            sums[0] += np.add.reduce(values)
+            whole = values.dtype == bool
+            sums[0] += np.count_nonzero(values) if whole else np.add.reduce(values)
             sums[1] += len(values)
         else:
             sums[0] += float((values * weight).sum())
@@ -266,17 +268,15 @@ class Tally:
 
     def add(self, values: np.ndarray, y: np.ndarray, target: np.ndarray, weight: Any) -> None:
         """Add a batch: its losses ``(N,)``, outputs, targets and weights."""
-        total = len(values) if weight is None else float(weight.sum())
-        mass = values if weight is None else values * weight
-        self.sums[0][0] += np.add.reduce(mass, dtype=np.float64)
-        self.sums[0][1] += total
+        self.sums[0][0] += total(values if weight is None else values * weight)
+        self.sums[0][1] += len(values) if weight is None else float(weight.sum())
         for i, metric in enumerate(self.metrics, start=1):
             metric.add(self.sums[i], y, target, weight)
 
     def results(self, prefix: str = "") -> dict[str, Any]:
         """Return ``{"loss": ..., metric: ...}``, each name after ``prefix``."""
-        total, weight = self.sums[0]
-        found: dict[str, Any] = {f"{prefix}loss": float(total / weight) if weight else float("nan")}
+        mass, weight = self.sums[0]
+        found: dict[str, Any] = {f"{prefix}loss": float(mass / weight) if weight else float("nan")}
         for metric, sums in zip(self.metrics, self.sums[1:], strict=True):
             found[prefix + metric_name(metric)] = metric.result(sums)
         return found

@@ -86,20 +86,3 @@ def _adam(
         m[i] = keep1 * m[i] + new1 * g[i]
         v[i] = keep2 * v[i] + new2 * (g[i] * g[i])
         theta[i] -= rate * (m[i] / (math.sqrt(v[i]) / root + least)) + pull * theta[i]
-
-
-@njit(fastmath={"reassoc"})  # in any order, so that it runs in lanes; what is not finite shows
-def _squares(g: Any) -> Any:
-    total = g.dtype.type(0)
-    for i in range(len(g)):
-        total += g[i] * g[i]
-    return total
-
-
-def sum_of_squares(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``out[part] = sum g^2`` over the part, to see whether all is finite.
-
-    Each part's sum lies on a line of the cache of its own.
-    """
-    out = vector(a[2], UNIT * parts, like)
-    out[UNIT * part] = _squares(_piece(a, 1, part, parts, like))
