@@ -17,7 +17,7 @@ from pullback.core.map import Map, Params
 from pullback.engine.blas import find_blas
 from pullback.engine.lower import Lowered, Plan, lowers
 from pullback.engine.sums import WithSums
-from pullback.engine.team import WORTH_SHARING, Job, team
+from pullback.engine.team import Job, team
 from pullback.maps.elementwise import ReLU, Sigmoid, Tanh
 from pullback.maps.linear import Linear
 from pullback.maps.shape import Flatten, Reshape
@@ -52,7 +52,7 @@ class LoweredLinear(WithSums):
         after, before = _taken_over(plan.after), _taken_over(plan.before)
         # Of a long product each thread takes some of the inputs, else some of the outputs.
         rows = plan.batch_size * self._positions
-        self._long = k >= 2 * max(rows, m) and k * m >= WORTH_SHARING and team().threads > 1
+        self._long = k >= 2 * max(rows, m) and team().parts(k * m) > 1
         if self._long:
             terms = team().threads
             self._terms = np.empty((terms, rows, m), dtype)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pullback.engine.team import WORTH_SHARING, Job, team
+from pullback.engine.team import Job, team
 
 _lock = Lock()
 KINDS = "fd"
@@ -28,10 +28,9 @@ def _job(kernel: str, dtype: Any) -> tuple[Job, np.ndarray]:
 
 def _sum(kernel: str, values: np.ndarray) -> float:
     job, words = _job(kernel, values.dtype)
-    parts = 1 if values.size < WORTH_SHARING else len(words)
     with _lock:  # of the jobs, which all threads of Python share
         job(values.size, values, words)
-        return float(sum(words[:parts].view(np.float64).tolist()))
+        return float(sum(words[: job.parts].view(np.float64).tolist()))
 
 
 def all_finite(values: np.ndarray) -> bool:

@@ -16,7 +16,7 @@ from pullback.core.errors import ConfigError
 from pullback.engine.blas import find_blas
 
 WORTH_SHARING = 10_000
-"""Multiply-adds, or the like, below which a job is done before the others have heard of it."""
+"""Multiply-adds, or the like, for each further thread: less is done before it has heard of it."""
 PATIENCE = 40_000
 """Looks, of some 25 ns each, after which a thread without work goes to sleep."""
 
@@ -57,6 +57,10 @@ class Team:
             called.wait()
             called.clear()
             self._words[asleep] = 0
+
+    def parts(self, work: int) -> int:
+        """Return how many parts a job of so many multiply-adds, or the like, has: one, or all."""
+        return self.threads if work >= WORTH_SHARING * (self.threads - 1) else 1
 
     def do(self, jobs: int, count: int, blas: tuple[int, int]) -> None:
         """Do ``count`` jobs, whose rows lie at the address ``jobs``."""
@@ -156,6 +160,7 @@ class Job:
         self._given: tuple[Any, ...] = (None,) * arrays
         self._kept: list[Any] = []
         self._count, self._work = -1, work
+        self.parts = 1
         self._blas = blas_threads() if blas else (0, 0)
         self._row = np.array([self._code, self._words.ctypes.data, 1], np.int64)
         self._at = self._row.ctypes.data
@@ -166,8 +171,7 @@ class Job:
             self._bind(arrays)
         if count != self._count:
             self._words[0] = self._count = count
-            shared = count * self._work >= WORTH_SHARING
-            self._row[2] = self._team.threads if shared else 1
+            self.parts = self._row[2] = self._team.parts(count * self._work)
         self._team.do(self._at, 1, self._blas)
         if self._team.recording is not None:
             self._team.recording.add(self)
