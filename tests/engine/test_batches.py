@@ -20,8 +20,9 @@ def images(rng, shape, dtype=np.uint8):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("normalizer", AFFINE, ids=repr)
 @pytest.mark.parametrize("shape", [(28, 28), (3,), (1, 1), (5, 7, 3), (40, 40)], ids=str)
-def test_against_numpy(shape, normalizer, dtype, rng):
-    data = images(rng, shape)
+@pytest.mark.parametrize("numbers", [False, True])
+def test_against_numpy(numbers, shape, normalizer, dtype, rng):
+    data = images(rng, shape, dtype if numbers else np.uint8)
     fast = lower_batches(data, normalizer, 16, dtype)
     slow = Batches(data, normalizer, 16, dtype)
     assert isinstance(fast, LoweredBatches)
@@ -53,7 +54,7 @@ def test_other_data_is_gathered_by_numpy(rng):
         np.asfortranarray(rng.integers(0, 9, (60, 3)).astype(np.uint8)), np.zeros(60)
     )
     for data, normalizer in (
-        (images(rng, (3,), np.float32), Affine()), (images(rng, (3,), np.int64), Affine()),
+        (images(rng, (3,), np.float64), Affine()), (images(rng, (3,), np.int64), Affine()),
         (images(rng, (3,)), columns), (wrong_order, Affine()),
     ):  # fmt: skip
         assert type(lower_batches(data, normalizer, 16, "float32")) is Batches

@@ -75,9 +75,9 @@ EQUIVALENT: dict[str, str] = {
         "Normalization.grads [mask] if h.ndim > 2:  ->  if h.ndim >= 2:"
     ): "two axes become three with a position axis of 1, over which the sum is the same",
     (
-        "Normalization._through [wrong variable] return (centred - h * xp.mean(v * h, axi"
-        "s=axes, keepdims=True)) / res['sigma']  ->  return (centred - h * xp.mean(centre"
-        "d * h, axis=axes, keepdims=True)) / res['sigma']"
+        "Normalization._through [wrong variable] return (centred - h * _mean(xp, v * h, a"
+        "xes)) / res['sigma']  ->  return (centred - h * _mean(xp, centred * h, axes)) / r"
+        "es['sigma']"
     ): "h has a mean of 0, so <v h> and <(v - <v>) h> are the same",
     (
         "Dropout.forward [condition] if not ctx.train or self.rate == 0:  ->  if not ctx.train:"

@@ -95,7 +95,8 @@ def _compile_again(kernel: Any) -> None:
 
     for key in [key for key in compiled._compiled if key[0] is kernel]:
         del compiled._compiled[key]
-    reduce._job.cache_clear()
+    reduce._guard.cache_clear()
+    reduce._adder.cache_clear()
     compiled.cache_folder = lambda: None
 
 

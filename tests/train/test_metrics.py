@@ -243,7 +243,7 @@ def test_an_unknown_name_is_refused():
 def test_the_tally_of_losses_and_metrics(weighted):
     y, t, weight = sample("class", weighted)
     losses = np.random.default_rng(0).uniform(size=COUNT)
-    tally = Tally((Accuracy(), TopK(2)), CLASSES)
+    tally = Tally((Accuracy(), TopK(2)), CLASSES, "float64")
     for part in (slice(0, 64), slice(64, COUNT)):
         own = None if weight is None else weight[part]
         tally.add(losses[part], y[part], t[part], own)
@@ -251,4 +251,4 @@ def test_the_tally_of_losses_and_metrics(weighted):
     assert list(found) == ["val_loss", "val_accuracy", "val_top2"]
     assert found["val_loss"] == pytest.approx(np.average(losses, weights=weight))
     assert found["val_accuracy"] == pytest.approx(value_of(Accuracy(), y, t, weight))
-    assert math.isnan(Tally((), 1).results()["loss"])
+    assert math.isnan(Tally((), 1, "float64").results()["loss"])

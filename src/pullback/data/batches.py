@@ -44,12 +44,7 @@ class Batches:
         self, index: np.ndarray, vary: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return ``(x, y, weight)`` of the rows ``index``; ``vary`` changes the raw inputs."""
-        count, x = len(index), self.inputs(index, vary)
-        # "clip" spares take a buffer of its own; the positions are known to be good
-        y = self.dataset.y.take(index, axis=0, out=_rows(self._raw_y, count), mode="clip")
-        if self._y is not self._raw_y:
-            np.copyto(_rows(self._y, count), y, casting="unsafe")
-            y = _rows(self._y, count)
+        count, x, y = len(index), self.inputs(index, vary), self.targets(index)
         if self._weight is None or self.dataset.weight is None:
             return x, y, None
         np.copyto(self._weight[:count], self.dataset.weight[index], casting="unsafe")
@@ -60,12 +55,22 @@ class Batches:
     ) -> np.ndarray:
         """Return the inputs of the rows ``index``."""
         count = len(index)
-        raw = self.dataset.x.take(index, axis=0, out=_rows(self._raw, count), mode="clip")
+        raw = self.dataset.x.take(index, axis=0, out=rows_of(self._raw, count), mode="clip")
         return self.normalizer.apply(
-            raw if vary is None else vary(raw), self.dtype, _rows(self._x, count)
+            raw if vary is None else vary(raw), self.dtype, rows_of(self._x, count)
         )
 
+    def targets(self, index: np.ndarray) -> np.ndarray:
+        """Return the targets of the rows ``index``."""
+        count = len(index)
+        # "clip" spares take a buffer of its own; the positions are known to be good
+        y = self.dataset.y.take(index, axis=0, out=rows_of(self._raw_y, count), mode="clip")
+        if self._y is self._raw_y:
+            return y
+        np.copyto(rows_of(self._y, count), y, casting="unsafe")
+        return rows_of(self._y, count)
 
-def _rows(buffer: np.ndarray, count: int) -> np.ndarray:
-    # the buffer itself for a whole batch: the same array every time, as an engine may notice
+
+def rows_of(buffer: np.ndarray, count: int) -> np.ndarray:
+    """Return the first rows of a buffer: itself for a whole batch, as an engine may notice."""
     return buffer if count == len(buffer) else buffer[:count]

@@ -6,19 +6,24 @@ from pullback.engine.batches import lower_batches
 from pullback.engine.inference import Inference
 from pullback.engine.losses import lower_loss
 from pullback.engine.lower import KERNELS, lower
+from pullback.engine.program import Program, program
 from pullback.engine.reduce import all_finite, total
 from pullback.engine.replay import replayed
+from pullback.engine.tally import class_tally
 from pullback.engine.team import set_threads
 from pullback.engine.updates import lower_optimizer
 
 __all__ = [
     "KERNELS",
     "Inference",
+    "Program",
     "all_finite",
+    "class_tally",
     "lower",
     "lower_batches",
     "lower_loss",
     "lower_optimizer",
+    "program",
     "replayed",
     "set_threads",
     "total",

@@ -1,4 +1,4 @@
-"""Batches of bytes (images) gathered and normalised in one pass."""
+"""Batches gathered and normalised by jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pullback.data.batches import Batches
+from pullback.data.batches import Batches, rows_of
 from pullback.data.dataset import Dataset
 from pullback.data.normalize import Affine
 from pullback.engine.lower import DTYPES
@@ -14,15 +14,29 @@ from pullback.engine.team import Job
 
 
 class LoweredBatches(Batches):
-    """``Batches`` of a data set of bytes, normalised by one scale and one shift."""
+    """``Batches`` of bytes, or of numbers of the network's type, under one scale and one shift."""
 
     def __init__(self, dataset: Dataset, normalizer: Affine, batch_size: int, dtype: str) -> None:
-        from pullback.engine.kernels.batches import gather_bytes
+        from pullback.engine.kernels import batches
 
         super().__init__(dataset, normalizer, batch_size, dtype)
         size = dataset.x[0].size
-        self._gather = Job(gather_bytes, dtype, 3, (size,), numbers=2, work=size)
-        self._gather.numbers[:] = normalizer.scale, normalizer.shift
+        kernel = batches.gather_bytes if dataset.x.dtype == np.uint8 else batches.gather_numbers
+        self._gather_x = Job(kernel, dtype, 3, (size,), numbers=2, work=size)
+        self._gather_x.numbers[:] = normalizer.scale, normalizer.shift
+        y = dataset.y
+        self.jobs_only = y.ndim == 1 and y.dtype == np.int64 == self._y.dtype
+        self.jobs_only = self.jobs_only and y.flags.c_contiguous and dataset.weight is None
+        self._gather_y = Job(batches.gather_integers, dtype, 3) if self.jobs_only else None
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Return the jobs that gather a batch; the second array of each is the rows."""
+        return tuple(job for job in (self._gather_x, self._gather_y) if job is not None)
+
+    @property
+    def batch(self) -> np.ndarray:
+        """The inputs of a whole batch."""
+        return self._x
 
     def inputs(
         self, index: np.ndarray, vary: Callable[[np.ndarray], np.ndarray] | None
@@ -30,15 +44,23 @@ class LoweredBatches(Batches):
         """Return the inputs of the rows ``index``."""
         if vary is not None or index.dtype != np.int64:
             return super().inputs(index, vary)
-        x = self._x if len(index) == len(self._x) else self._x[: len(index)]
-        self._gather(len(index), self.dataset.x, index, x)
+        x = rows_of(self._x, len(index))
+        self._gather_x(len(index), self.dataset.x, index, x)
         return x
+
+    def targets(self, index: np.ndarray) -> np.ndarray:
+        """Return the targets of the rows ``index``."""
+        if self._gather_y is None or index.dtype != np.int64:
+            return super().targets(index)
+        y = rows_of(self._y, len(index))
+        self._gather_y(len(index), self.dataset.y, index, y)
+        return y
 
 
 def lower_batches(dataset: Dataset, normalizer: Affine, batch_size: int, dtype: str) -> Batches:
     """Return the lowered form of ``Batches`` of these arguments, or the usual one."""
     x, numbers = dataset.x, (normalizer.scale, normalizer.shift)
-    plain = x.dtype == np.uint8 and x.flags.c_contiguous and dtype in DTYPES and len(x) > 0
+    plain = x.flags.c_contiguous and x.dtype in (np.uint8, dtype) and dtype in DTYPES and len(x)
     if plain and not any(isinstance(number, tuple) for number in numbers):
         return LoweredBatches(dataset, normalizer, batch_size, dtype)
     return Batches(dataset, normalizer, batch_size, dtype)

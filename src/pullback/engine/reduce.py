@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from pullback.engine.team import Job, team
+from pullback.engine.team import Job, Team, team
 
 _lock = Lock()
 KINDS = "fd"
@@ -17,32 +16,45 @@ KINDS = "fd"
 
 
 @cache
-def _job(kernel: str, dtype: Any) -> tuple[Job, np.ndarray]:
-    """Return the job of a kernel, and where each part puts its sum."""
+def _guard(members: Team, dtype: Any) -> tuple[Job, np.ndarray]:
+    """Return the job that looks for what is not finite, and the word in which it says so."""
+    from pullback.engine.kernels import reduce
+
+    return Job(reduce.guard, dtype.name, 2, work=1), np.zeros(1, np.int64)
+
+
+@cache
+def _adder(members: Team, dtype: Any) -> tuple[Job, np.ndarray]:
+    """Return the job that adds up, and where each part puts its sum."""
     from pullback.engine.kernels import reduce
 
     # as words, for they are float64 whatever the job's dtype
-    words = np.zeros(team().threads, np.int64)
-    return Job(getattr(reduce, kernel), dtype.name, 2, work=1), words
+    return Job(reduce.sum_of_all, dtype.name, 2, work=1), np.zeros(members.threads, np.int64)
 
 
-def _sum(kernel: str, values: np.ndarray) -> float:
-    job, words = _job(kernel, values.dtype)
-    with _lock:  # of the jobs, which all threads of Python share
-        job(values.size, values, words)
-        return float(sum(words[: job.parts].view(np.float64).tolist()))
+def guard(dtype: Any) -> Job:
+    """Return the job that looks for what is not finite; its last array is where it says so."""
+    return _guard(team(), dtype)[0]
 
 
 def all_finite(values: np.ndarray) -> bool:
     """Return whether no number of the vector ``values`` is NaN or infinite."""
-    if values.dtype.char in KINDS and math.isfinite(_sum("sum_of_squares", values)):
-        return True
+    if values.dtype.char in KINDS:
+        with _lock:  # of the job, which all threads of Python share
+            job, halt = _guard(team(), values.dtype)
+            job(values.size, values, halt)
+            if not halt[0]:
+                return True
+            halt[0] = 0
     # a sum of squares too large for the dtype needs a second look
     return bool(np.isfinite(values).all())
 
 
 def total(values: np.ndarray) -> float:
     """Return the sum of a vector, added up in float64."""
-    if values.dtype.char in KINDS and values.flags.c_contiguous:
-        return _sum("sum_of_all", values)
-    return float(np.add.reduce(values, dtype=np.float64))
+    if values.dtype.char not in KINDS or not values.flags.c_contiguous:
+        return float(np.add.reduce(values, dtype=np.float64))
+    with _lock:
+        job, sums = _adder(team(), values.dtype)
+        job(values.size, values, sums)
+        return float(sum(sums[: job.parts].view(np.float64).tolist()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from dataclasses import dataclass
 from functools import cache
 from operator import is_
 from typing import Any, NoReturn
@@ -62,10 +63,15 @@ class Team:
         """Return how many parts a job of so many multiply-adds, or the like, has: one, or all."""
         return self.threads if work >= WORTH_SHARING * (self.threads - 1) else 1
 
-    def do(self, jobs: int, count: int, blas: tuple[int, int]) -> None:
-        """Do ``count`` jobs, whose rows lie at the address ``jobs``."""
-        if self._ask(self.box, jobs, count, *blas):
+    def do(self, jobs: int, count: int, blas: tuple[int, int], halt: int = 0) -> int:
+        """Do ``count`` jobs, whose rows lie at the address ``jobs``; return how many were done.
+
+        They end early after one that writes 1 to the address ``halt``.
+        """
+        found: int = self._ask(self.box, jobs, count, *blas, halt)
+        if found & 1:
             self._wake()
+        return found >> 1
 
     def _wake(self) -> None:
         for called in self._called:
@@ -150,13 +156,15 @@ class Job:
     ) -> None:
         from pullback.engine.kernels import compiled
 
-        self._team, self._code = team(), compiled.address(kernel, dtype)
+        self.team, self.kernel, self.dtype = team(), kernel, dtype
+        self._code = compiled.address(kernel, dtype)
         self._dtype = np.dtype(dtype)
         first = 1 + len(sizes) + numbers
         self._words = np.zeros(first + arrays, np.int64)
         self._words[1 : 1 + len(sizes)] = sizes
         self.numbers = self._words[1 + len(sizes) : first].view(np.float64)
         self._addresses = self._words[first:]
+        self.first_number, self.first_array = 1 + len(sizes), first
         self._given: tuple[Any, ...] = (None,) * arrays
         self._kept: list[Any] = []
         self._count, self._work = -1, work
@@ -171,10 +179,10 @@ class Job:
             self._bind(arrays)
         if count != self._count:
             self._words[0] = self._count = count
-            self.parts = self._row[2] = self._team.parts(count * self._work)
-        self._team.do(self._at, 1, self._blas)
-        if self._team.recording is not None:
-            self._team.recording.add(self)
+            self.parts = self._row[2] = self.team.parts(count * self._work)
+        self.team.do(self._at, 1, self._blas)
+        if self.team.recording is not None:
+            self.team.recording.add(self)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a job holds addresses of this process; it cannot be copied or pickled")
@@ -197,16 +205,14 @@ class Job:
         self._given = tuple(given)
 
     def snapshot(self) -> tuple[np.ndarray, np.ndarray, list[Any]]:
-        """Return copies of its row and its words as they stand, and the arrays they point to.
+        """Return its row and its words as they stand, and the arrays they point to.
 
         Raises:
             NotReplayable: an array had to be copied for the kernel, and will have to be again.
         """
         if any(given is not kept for given, kept in zip(self._there(), self._kept, strict=True)):
             raise NotReplayable
-        row, words = self._row.copy(), self._words.copy()
-        row[1] = words.ctypes.data
-        return row, words, list(self._kept)
+        return self._row.copy(), self._words.copy(), list(self._kept)
 
     def _there(self) -> list[Any]:
         return [array for array in self._given if array is not None]
@@ -216,33 +222,48 @@ class NotReplayable(Exception):
     """Jobs that would not do the same again."""
 
 
+@dataclass(frozen=True)
+class Done:
+    """A job that has been done: its row and words at that time; ``kept`` are its arrays."""
+
+    job: Job
+    row: np.ndarray
+    words: np.ndarray
+    kept: list[Any]
+
+
 class Recording:
-    """Jobs in the order in which they were done, to be done again without Python between."""
+    """Jobs in the order in which they were done, to be done again without Python between.
+
+    Args:
+        wanted: False records nothing.
+    """
 
     def __init__(self, team: Team, wanted: bool) -> None:
         self._team, self.sound = team, wanted
-        self._rows: list[np.ndarray] = []
-        self._kept: list[Any] = []
+        self.done: list[Done] = []
 
     def __enter__(self) -> Recording:
-        self._team.recording = self if self.sound else None
+        self._outer = self._team.recording
+        if self.sound:
+            self._team.recording = self
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._team.recording = None
-        self._table = np.array(self._rows, np.int64).reshape(-1, 3)
-        self._at, self._blas = self._table.ctypes.data, blas_threads()
+        self._team.recording = self._outer
+        rows = [(each.row[0], each.words.ctypes.data, each.row[2]) for each in self.done]
+        self._table = np.array(rows, np.int64).reshape(-1, 3)
+        self._at = self._table.ctypes.data
 
     def add(self, job: Job) -> None:
         """Take a job into the list."""
+        if job.team is not self._team:  # since the number of threads was set anew
+            self.sound = False
         try:
-            row, *kept = job.snapshot()
+            self.done.append(Done(job, *job.snapshot()))
         except NotReplayable:
             self.sound = False
-            return
-        self._rows.append(row)
-        self._kept.append(kept)
 
     def __call__(self) -> None:
         """Do all jobs again, on the same arrays."""
-        self._team.do(self._at, len(self._table), self._blas)
+        self._team.do(self._at, len(self._table), blas_threads())

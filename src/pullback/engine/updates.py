@@ -57,7 +57,7 @@ class LoweredRule(Optimizer):
         kernel = getattr(updates, self._form.kernel)
         numbers = len(self._form.numbers(source, 0, 0.0))
         arrays = 2 + len(self._form.slots)
-        self._job = Job(kernel, dtype, arrays, numbers=numbers, work=WORK)
+        self.job = Job(kernel, dtype, arrays, numbers=numbers, work=WORK)
 
     def schedule(self) -> Schedule:
         """Return the rule's schedule."""
@@ -79,14 +79,18 @@ class LoweredRule(Optimizer):
 
     def update(self, gradient: np.ndarray, slots: Slots, theta: np.ndarray, step: int) -> float:
         """Update ``theta`` in place from ``gradient``; return the learning rate used."""
-        lr = self.lr_at(step, slots)
-        self.move(gradient, slots, theta, At(step, lr))
-        return lr
+        at = At(step, self.lr_at(step, slots))
+        self.move(gradient, slots, theta, at)
+        return at.lr
+
+    def numbers(self, at: At) -> tuple[float, ...]:
+        """Return the numbers of the job at a step and a learning rate."""
+        return self._form.numbers(self.source, at.step, at.lr)
 
     def move(self, gradient: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
         """Update ``theta`` in place at a given learning rate."""
-        self._job.numbers[:] = self._form.numbers(self.source, at.step, at.lr)
-        self._job(theta.size, theta, gradient, *[slots[name] for name in self._form.slots])
+        self.job.numbers[:] = self.numbers(at)
+        self.job(theta.size, theta, gradient, *[slots[name] for name in self._form.slots])
 
 
 def _runs(segments: Segments, size: int) -> np.ndarray:

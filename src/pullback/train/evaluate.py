@@ -37,6 +37,6 @@ def evaluate(
         y, _ = net.forward(theta, x, ctx)
         values, _ = loss.forward(y, target)
         if tally is None:
-            tally = Tally(metrics, y.shape[-1] if y.ndim > 1 else 1)
+            tally = Tally(metrics, y.shape[-1] if y.ndim > 1 else 1, y.dtype.name)
         tally.add(values, y, target, weight)
     return tally.results(prefix) if tally else {}

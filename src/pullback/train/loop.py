@@ -20,7 +20,14 @@ from pullback.data.batches import check_batch_size
 from pullback.data.dataset import Dataset
 from pullback.data.normalize import Affine
 from pullback.data.split import order
-from pullback.engine import lower, lower_batches, lower_loss, lower_optimizer
+from pullback.engine import (
+    Program,
+    lower,
+    lower_batches,
+    lower_loss,
+    lower_optimizer,
+    program,
+)
 from pullback.optim import Segment
 from pullback.train.audit import audit
 from pullback.train.checkpoint import Position, load_checkpoint, save_checkpoint
@@ -87,6 +94,7 @@ class Loop:
         self._check_parts_fit()
         self.position = Position()
         self.tally = self._fresh_tally()
+        self._program = self._program_to_be()
         self.best = self._snapshot() if settings.patience is not None else None
         self._make_validation()
 
@@ -150,6 +158,16 @@ class Loop:
         gradient = Theta(theta.layout, np.zeros_like(theta.flat))
         return Learner(theta, gradient, self.step.optimizer.start(theta.flat, segments), state)
 
+    def _program_to_be(self) -> Program | None:
+        settings = self.settings
+        if settings.augment is not None or settings.accumulate > 1 or self.learner.state:
+            return None
+        if self.tally.job is None:
+            return None
+        return program(
+            self.step.net, self.step.loss, self.batches, self.step.optimizer, self.learner.slots
+        )
+
     def _make_validation(self) -> None:
         if self.held is None:
             return
@@ -161,7 +179,7 @@ class Loop:
         y = self.settings.net.spec(self.spec)
         if isinstance(y, tuple):
             raise ShapeError("fit needs a network with one output")
-        return Tally(self.settings.metrics, y.shape[-1] if y.shape else 1)
+        return Tally(self.settings.metrics, y.shape[-1] if y.shape else 1, y.dtype)
 
     # -- what is saved, and restored
 
@@ -269,8 +287,7 @@ class Loop:
         while position.batch < self.steps_per_epoch:
             if reason := self._reason_before_step(interrupt):
                 return reason
-            self._one_step(rows[position.batch * size : (position.batch + 1) * size])
-            position.batch += 1
+            position.batch += self._some_steps(rows)
             now = time.monotonic()
             if self.callbacks and now - last >= PROGRESS_SECONDS:
                 last = now
@@ -278,19 +295,51 @@ class Loop:
         self._close_epoch(time.monotonic() - began)
         return None
 
+    def _some_steps(self, rows: np.ndarray) -> int:
+        """Take the next step, or several of them; return how many."""
+        size, batch, program = self.batch_size, self.position.batch, self._program
+        index = rows[batch * size : (batch + 1) * size]
+        taken = 0
+        if program is not None and len(index) == size:
+            if program.known:
+                taken = program.run(rows, batch, self._most(len(rows)), self.learner.step)
+                self.learner.step += taken
+            else:
+                program.learn(lambda: self._one_step(index))
+                taken = 1
+        if taken == 0:
+            self._one_step(index)
+            taken = 1
+        self._audit(rows[(batch + taken - 1) * size : (batch + taken) * size])
+        return taken
+
+    def _most(self, count: int) -> int:
+        """Return how many steps of whole batches may be taken until something is to be done."""
+        settings, step = self.settings, self.learner.step
+        most = count // self.batch_size - self.position.batch
+        if settings.max_steps is not None:
+            most = min(most, settings.max_steps - step)
+        return min(most, settings.audit - step % settings.audit) if settings.audit else most
+
     def _one_step(self, index: np.ndarray) -> None:
-        x, target, weight = self.batches.gather(index, self._augmented)
+        x, target, weight = self.batches.gather(index, self._augment)
         for part, found in self.step(self.learner, x, target, weight):
             self.tally.add(found.values, found.y, cut(target, part), cut(weight, part))
-        if self.settings.audit and self.learner.step % self.settings.audit == 0:
-            error = audit(self.step, self.settings.loss, self.learner, x, target, weight)
-            self._emit(Audited(self.learner.step, error))
+
+    def _audit(self, index: np.ndarray) -> None:
+        if not self.settings.audit or self.learner.step % self.settings.audit:
+            return
+        x, target, weight = self.batches.gather(index, self._augment)
+        error = audit(self.step, self.settings.loss, self.learner, x, target, weight)
+        self._emit(Audited(self.learner.step, error))
+
+    @property
+    def _augment(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        return None if self.settings.augment is None else self._augmented
 
     def _augmented(self, x: np.ndarray) -> np.ndarray:
-        if self.settings.augment is None:
-            return x
         ctx = Context(True, self.settings.seed, self.learner.step, 0, "augment")
-        y, _ = self.settings.augment.forward({}, x, ctx)
+        y, _ = self.settings.augment.forward({}, x, ctx)  # type: ignore[union-attr]
         varied: np.ndarray = y
         return varied
 
@@ -306,7 +355,7 @@ class Loop:
         record["seconds"] = round(seconds, 4)
         position.records.append(record)
         position.epoch, position.batch = position.epoch + 1, 0
-        self.tally = self._fresh_tally()
+        self.tally.clear()
         self._observe(record["val_loss"] if self.held is not None else record["loss"])
         self._emit(EpochEnded(position.epoch, record))
 

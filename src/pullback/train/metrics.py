@@ -14,7 +14,7 @@ import numpy as np
 
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.registry import Registry
-from pullback.engine import total
+from pullback.engine import class_tally, total
 from pullback.losses.base import Loss
 
 
@@ -262,12 +262,22 @@ def as_metrics(given: Any) -> tuple[Metric, ...]:
 class Tally:
     """The loss and the metrics of some examples, added up."""
 
-    def __init__(self, metrics: tuple[Metric, ...], outputs: int) -> None:
+    def __init__(self, metrics: tuple[Metric, ...], outputs: int, dtype: str) -> None:
         self.metrics = metrics
         self.sums = [np.zeros(2), *(np.zeros(metric.size(outputs)) for metric in metrics)]
+        usual = metrics == (Accuracy(),)
+        self.job = class_tally(self.sums[0], self.sums[1], dtype, outputs) if usual else None
+
+    def clear(self) -> None:
+        """Begin again."""
+        for sums in self.sums:
+            sums[:] = 0
 
     def add(self, values: np.ndarray, y: np.ndarray, target: np.ndarray, weight: Any) -> None:
         """Add a batch: its losses ``(N,)``, outputs, targets and weights."""
+        if self.job is not None and weight is None and self.job.fits(values, y, target):
+            self.job.add(values, y, target)
+            return
         self.sums[0][0] += total(values if weight is None else values * weight)
         self.sums[0][1] += len(values) if weight is None else float(weight.sum())
         for i, metric in enumerate(self.metrics, start=1):

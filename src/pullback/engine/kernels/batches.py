@@ -1,8 +1,14 @@
-"""Rows of the data gathered into a batch, and made the network's input on the way."""
+"""Rows of the data gathered into a batch, and made the network's input on the way.
+
+Each part gathers some columns: the parts of the product that follows are made of them. The data
+are bytes, or numbers of the network's type.
+"""
 
 from __future__ import annotations
 
 from typing import Any
+
+from numba import njit
 
 from pullback.engine.kernels.dense import LINE
 from pullback.engine.kernels.native import (
@@ -19,18 +25,70 @@ AHEAD = 8
 """Rows that are asked for before they are needed, as they lie anywhere in the memory."""
 
 
-def gather_bytes(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``out[i] = data[rows[i]] * scale + shift``: data (count, k) of bytes, out (n, k)."""
-    n, k, scale, shift = a[0], a[1], real(a[2]), real(a[3])
-    data, rows, x = a[4], integers(a[5], n), a[6]
-    # by columns: the parts of the product that follows are made of them
-    start, stop = share(k, part, parts, LINE)
+@njit(inline="always")
+def _ahead(data: Any, rows: Any, i: Any, length: Any, first: Any, last: Any) -> None:
+    """Ask for the bytes ``first`` to ``last`` of a row of ``length`` bytes."""
+    if i + AHEAD < len(rows):
+        for j in range(first, last, 64):
+            prefetch(data + rows[i + AHEAD] * length + j)
+
+
+@njit(inline="always")
+def _normalize(source: Any, out: Any, scale: Any, shift: Any) -> None:
+    number = out.dtype.type
+    factor, offset = number(scale), number(shift)
+    for j in range(len(out)):
+        out[j] = number(source[j]) * factor + offset
+
+
+@njit(inline="always")
+def _bytes(a: Any, start: Any, stop: Any, x: Any, stride: Any, like: Any) -> None:
+    """Gather columns ``start`` to ``stop`` into rows that begin at ``x``, ``stride`` apart."""
+    n, k, data, rows = a[0], a[1], a[4], integers(a[5], a[0])
     for i in range(n):
-        if i + AHEAD < n:
-            for j in range(start, stop, 64):
-                prefetch(data + rows[i + AHEAD] * k + j)
+        _ahead(data, rows, i, k, start, stop)
         source = bytes_at(data + rows[i] * k + start, stop - start)
-        out = vector(x + (i * k + start) * item_size(like), stop - start, like)
-        factor, offset = out.dtype.type(scale), out.dtype.type(shift)
-        for j in range(stop - start):
-            out[j] = out.dtype.type(source[j]) * factor + offset
+        out = vector(x + i * stride * item_size(like), stop - start, like)
+        _normalize(source, out, real(a[2]), real(a[3]))
+
+
+@njit(inline="always")
+def _numbers(a: Any, start: Any, stop: Any, x: Any, stride: Any, like: Any) -> None:
+    n, k, data, rows, size = a[0], a[1], a[4], integers(a[5], a[0]), item_size(like)
+    for i in range(n):
+        _ahead(data, rows, i, k * size, start * size, stop * size)
+        source = vector(data + (rows[i] * k + start) * size, stop - start, like)
+        out = vector(x + i * stride * size, stop - start, like)
+        _normalize(source, out, real(a[2]), real(a[3]))
+
+
+def gather_bytes(a: Any, part: Any, parts: Any, like: Any) -> None:
+    """``x[i] = data[rows[i]] * scale + shift``: data (count, k), rows (n), x (n, k)."""
+    start, stop = share(a[1], part, parts, LINE)
+    _bytes(a, start, stop, a[6] + start * item_size(like), a[1], like)
+
+
+def gather_bytes_apart(a: Any, part: Any, parts: Any, like: Any) -> None:
+    """The same, with each part's columns in a block of its own, one after the other."""
+    start, stop = share(a[1], part, parts, LINE)
+    _bytes(a, start, stop, a[6] + a[0] * start * item_size(like), stop - start, like)
+
+
+def gather_numbers(a: Any, part: Any, parts: Any, like: Any) -> None:
+    """``gather_bytes`` of numbers."""
+    start, stop = share(a[1], part, parts, LINE)
+    _numbers(a, start, stop, a[6] + start * item_size(like), a[1], like)
+
+
+def gather_numbers_apart(a: Any, part: Any, parts: Any, like: Any) -> None:
+    """``gather_bytes_apart`` of numbers."""
+    start, stop = share(a[1], part, parts, LINE)
+    _numbers(a, start, stop, a[6] + a[0] * start * item_size(like), stop - start, like)
+
+
+def gather_integers(a: Any, part: Any, parts: Any, like: Any) -> None:
+    """``out[i] = data[rows[i]]``, all of 64 bits: rows and out (n)."""
+    n = a[0]
+    rows, out = integers(a[2], n), integers(a[3], n)
+    for i in range(n):
+        out[i] = integers(a[1] + rows[i] * 8, 1)[0]

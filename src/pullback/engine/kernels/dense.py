@@ -72,6 +72,18 @@ def linear_partial(a: Any, part: Any, parts: Any, like: Any) -> None:
     )  # fmt: skip
 
 
+def linear_partial_apart(a: Any, part: Any, parts: Any, like: Any) -> None:
+    """The same, with the columns of x that make a part in a block of their own."""
+    n, call, wide, k, m = a[0], a[1], a[2], a[3], a[4]
+    x, w, s, size = a[5], a[6], a[7], item_size(like)
+    first, last = share(k, part, parts, LINE)
+    gemm(
+        call, wide, False, False, n, m, last - first,
+        x + n * first * size, last - first, w + first * m * size, m,
+        0.0, s + part * n * m * size, m, like,
+    )  # fmt: skip
+
+
 def linear_total(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``y = act(sum_part s[part] + b)``: s (terms, n, m), b (m) or none, y (n, m)."""
     n, m, act, terms = a[0], a[1], a[2], a[3]
@@ -122,6 +134,17 @@ def outer(a: Any, part: Any, parts: Any, like: Any) -> None:
     gemm(
         call, wide, True, False, rows, columns, n,
         x + top * size, k, d + left * size, m, 0.0, w + (top * m + left) * size, m, like,
+    )  # fmt: skip
+
+
+def outer_apart(a: Any, part: Any, parts: Any, like: Any) -> None:
+    """The same by rows of W, with the columns of x that make them in a block of their own."""
+    n, call, wide, k, m = a[0], a[1], a[2], a[3], a[4]
+    d, x, w, size = a[5], a[6], a[7], item_size(like)
+    first, last = share(k, part, parts, LINE)
+    gemm(
+        call, wide, True, False, last - first, m, n,
+        x + n * first * size, last - first, d, m, 0.0, w + first * m * size, m, like,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pullback.engine.kernels.native import (
     integers,
     item_size,
     real,
+    reals,
     share,
     total_of,
     vector,
@@ -60,3 +61,24 @@ def scaled_rows(a: Any, part: Any, parts: Any, like: Any) -> None:
         slope, gy = vector(a[2] + i * k * size, k, like), vector(a[4] + i * k * size, k, like)
         for j in range(k):
             gy[j] = g[i] * slope[j]
+
+
+def count_classes(a: Any, part: Any, parts: Any, like: Any) -> None:
+    """Add to ``losses`` the sum of values (n) and n, to ``hits`` the number of rows of y (n, k)
+    whose largest number is the target's, and n.
+    """
+    n, k, size = a[0], a[1], item_size(like)
+    target, losses, hits = integers(a[4], n), reals(a[5], 2), reals(a[6], 2)
+    losses[0] += total_of(vector(a[2], n, like))
+    losses[1] += n
+    found = 0
+    for i in range(n):
+        y = vector(a[3] + i * k * size, k, like)
+        best = 0
+        for j in range(1, k):
+            # the first of the largest, or the first NaN
+            if (y[j] > y[best] or y[j] != y[j]) and y[best] == y[best]:
+                best = j
+        found += best == target[i]
+    hits[0] += found
+    hits[1] += n

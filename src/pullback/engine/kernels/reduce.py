@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numba import njit
 
-from pullback.engine.kernels.native import item_size, reals, share, total_of, vector
+from pullback.engine.kernels.native import item_size, reals, share, store, total_of, vector
 from pullback.engine.kernels.updates import UNIT
 
 
@@ -18,10 +19,11 @@ def _squares(x: Any) -> Any:
     return total
 
 
-def sum_of_squares(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``s[part] = sum x^2``, in the type of x: to see whether all is finite."""
+def guard(a: Any, part: Any, parts: Any, like: Any) -> None:
+    """Write 1 to ``halt`` where the sum of the squares of x is not finite."""
     start, stop = share(a[0], part, parts, UNIT)
-    reals(a[2], parts)[part] = _squares(vector(a[1] + start * item_size(like), stop - start, like))
+    if not math.isfinite(_squares(vector(a[1] + start * item_size(like), stop - start, like))):
+        store(a[2], 1)
 
 
 def sum_of_all(a: Any, part: Any, parts: Any, like: Any) -> None:

@@ -33,7 +33,7 @@ TAKEN, DONE, ASLEEP = (8 * i for i in range(3))
 """Offsets within a thread's own line, from ``OWN``: last job taken, last done, and whether
 it sleeps. ``OWN + LINE * part`` is the line of the thread that has this part."""
 
-ASK = types.boolean(*(types.int64,) * 5)
+ASK = types.int64(*(types.int64,) * 6)
 SERVE = types.void(*(types.int64,) * 3)
 
 
@@ -44,12 +44,13 @@ def _take(box: Any, part: Any, job: Any) -> Any:
     return taken < job and swap(own + TAKEN, taken, job)
 
 
-def ask(box: Any, jobs: Any, count: Any, get_threads: Any, set_threads: Any) -> Any:
-    """Do jobs one after another; return whether a thread should be woken.
+def ask(box: Any, jobs: Any, count: Any, get_threads: Any, set_threads: Any, halt: Any) -> Any:
+    """Do jobs one after another; return how many times two, and 1 more to wake a thread.
 
     ``jobs`` is the address of rows of three words: the kernel, its arguments, and how many parts
     there are: one, or as many as the team has threads. ``get_threads`` and ``set_threads`` are
-    those of BLAS, of which each part is then one thread, or 0 for jobs without it.
+    those of BLAS, of which each part is then one thread, or 0 for jobs without it. A job that
+    writes 1 to the address ``halt`` is the last one (0: there is no such place).
     """
     before = 1
     if get_threads:
@@ -59,19 +60,21 @@ def ask(box: Any, jobs: Any, count: Any, get_threads: Any, set_threads: Any) -> 
     # another thread that asks at the same time does its parts itself
     shared = swap(box + BUSY, 0, 1)
     wake = False
-    for i in range(count):
-        row = jobs + 24 * i
+    done = 0
+    while done < count and not (halt and load(halt)):
+        row = jobs + 24 * done
         kernel, a, parts = load(row), load(row + 8), load(row + 16)
         if shared and parts > 1:
             wake = _share(box, kernel, a, parts) or wake
         else:
             for part in range(parts):
                 call_kernel(kernel, a, part, parts)
+        done += 1
     if shared:
         store(box + BUSY, 0)
     if before != 1:
         call_setter(set_threads, before)
-    return wake
+    return 2 * done + wake
 
 
 @njit(inline="always")
