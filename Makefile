@@ -1,17 +1,21 @@
 # make train   a virtual environment, then a network trained on the bundled digits
 # make test    a virtual environment, then the tests
+# make bench   peers in environments of their own, then everything timed against them
 # make mutants  faults are planted one at a time, and the tests must see them
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test mutants install clean
+.PHONY: train test bench mutants install clean
 
 train: $(VENV)/.installed
 	$(BIN)/pullback train digits
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/run.py
 
 mutants: $(VENV)/.installed-test
 	$(BIN)/python tests/mutation/gate.py

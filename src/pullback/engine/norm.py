@@ -86,7 +86,7 @@ class LoweredBatchNorm(LoweredNormalization):
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Normalise over all axes but the last."""
         count = len(x) * self._positions
-        if not ctx.train or count < 2:
+        if not ctx.train or count <= 1:
             return self.source.forward(p, x, ctx)
         y, h = self.rows(self._y, x), self.rows(self._h, x)
         self._forward(

@@ -39,7 +39,7 @@ def cross_entropy(a: Any, part: Any, parts: Any, like: Any) -> None:
             mass += z
             slope[j] = math.exp(z)
         total = total_of(slope)
-        if not 0 <= target[i] < k:
+        if target[i] < 0 or target[i] >= k:
             values[i] = math.nan
             continue
         value = math.log(total) - (1 - smoothing) * (y[target[i]] - largest)
