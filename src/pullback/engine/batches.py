@@ -22,12 +22,14 @@ class LoweredBatches(Batches):
         super().__init__(dataset, normalizer, batch_size, dtype)
         size = dataset.x[0].size
         kernel = batches.gather_bytes if dataset.x.dtype == np.uint8 else batches.gather_numbers
-        self._gather_x = Job(kernel, dtype, 3, (size,), numbers=2, work=size)
+        self._gather_x = Job(kernel, dtype, 3, (size,), numbers=2, work=size, independent=True)
         self._gather_x.numbers[:] = normalizer.scale, normalizer.shift
         y = dataset.y
         self.jobs_only = y.ndim == 1 and y.dtype == np.int64 == self._y.dtype
         self.jobs_only = self.jobs_only and y.flags.c_contiguous and dataset.weight is None
-        self._gather_y = Job(batches.gather_integers, dtype, 3) if self.jobs_only else None
+        self._gather_y = (
+            Job(batches.gather_integers, dtype, 3, independent=True) if self.jobs_only else None
+        )
 
     def jobs(self) -> tuple[Job, ...]:
         """Return the jobs that gather a batch; the second array of each is the rows."""

@@ -64,8 +64,8 @@ class LoweredLinear(WithSums):
             )
         self._pull = Job(dense.linear_pullback, dtype, 4, (*sizes, before), work=k * m, blas=True)
         self.sums = {
-            "W": Job(dense.outer, dtype, 3, sizes, work=k * m, blas=True),
-            "b": Job(dense.column_sums, dtype, 2, (m,), work=m),
+            "W": Job(dense.outer, dtype, 3, sizes, work=k * m, blas=True, independent=True),
+            "b": Job(dense.column_sums, dtype, 2, (m,), work=m, independent=True),
         }
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:

@@ -28,8 +28,12 @@ class LoweredNormalization(WithSums):
         self._positions = math.prod(plan.x.shape[:-1])
         self._y, self._h, self._gx = (plan.buffer(plan.x) for _ in range(3))
         self.sums = {
-            "gamma": Job(norm.scale_sums, self._dtype, 3, (self._k,), work=self._k),
-            "beta": Job(dense.column_sums, self._dtype, 2, (self._k,), work=self._k),
+            "gamma": Job(
+                norm.scale_sums, self._dtype, 3, (self._k,), work=self._k, independent=True
+            ),
+            "beta": Job(
+                dense.column_sums, self._dtype, 2, (self._k,), work=self._k, independent=True
+            ),
         }
 
 

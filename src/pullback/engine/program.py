@@ -61,7 +61,7 @@ class Program:
         self._kept = [each.kept for each in seen.done]
         apart(seen.done, self._batches.batch)
         self._length = len(seen.done)
-        self._table = np.empty((MOST, self._length, 3), np.int64)
+        self._table = np.empty((MOST, self._length, 4), np.int64)
         self._words: dict[Job, list[np.ndarray]] = {}
         for i, each in enumerate(seen.done):
             self._lay_out(i, each)

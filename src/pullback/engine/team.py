@@ -142,6 +142,8 @@ class Job:
         arrays: how many arrays a call gives.
         work: multiply-adds, or the like, for each example: little work is not worth sharing.
         blas: whether the kernel calls BLAS.
+        independent: whether it neither needs nor changes what other such jobs beside it do, so
+            that nobody has to wait between them.
     """
 
     def __init__(
@@ -153,6 +155,7 @@ class Job:
         numbers: int = 0,
         work: int = 0,
         blas: bool = False,
+        independent: bool = False,
     ) -> None:
         from pullback.engine.kernels import compiled
 
@@ -170,7 +173,8 @@ class Job:
         self._count, self._work = -1, work
         self.parts = 1
         self._blas = blas_threads() if blas else (0, 0)
-        self._row = np.array([self._code, self._words.ctypes.data, 1], np.int64)
+        self._row = np.array([self._code, self._words.ctypes.data, 1, 1], np.int64)
+        self.independent = independent
         self._at = self._row.ctypes.data
 
     def __call__(self, count: int, *arrays: Any) -> None:
@@ -251,9 +255,19 @@ class Recording:
 
     def __exit__(self, *error: object) -> None:
         self._team.recording = self._outer
-        rows = [(each.row[0], each.words.ctypes.data, each.row[2]) for each in self.done]
-        self._table = np.array(rows, np.int64).reshape(-1, 3)
+        self._group()
+        rows = [(each.row[0], each.words.ctypes.data, *each.row[2:]) for each in self.done]
+        self._table = np.array(rows, np.int64).reshape(-1, 4)
         self._at = self._table.ctypes.data
+
+    def _group(self) -> None:
+        """Write into the first of independent jobs in a row how many they are."""
+        first = 0
+        for i, each in enumerate(self.done):
+            if i > first and each.job.independent and self.done[first].job.independent:
+                self.done[first].row[3] += 1
+            else:
+                first = i
 
     def add(self, job: Job) -> None:
         """Take a job into the list."""

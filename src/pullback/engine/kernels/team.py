@@ -1,10 +1,10 @@
 """How a job is shared between threads: the loops of who asks and of who serves.
 
-A job is a kernel, its arguments, and as many parts as the team has threads. The words in which
-threads meet lie on cache lines of their own. Part 0 is the asker's. Every other part belongs to
-a thread, which spins until there is one; but whoever marks it first does it, so that a thread that
-sleeps, or that the machine has taken away, holds up nobody. Who does a part changes nothing in
-its result.
+A job is a kernel, its arguments, and one part or as many as the team has threads. Jobs that do not
+need each other's results are done as a group. The words in which threads meet lie on cache lines
+of their own. Part 0 is the asker's. Every other part belongs to a thread, which spins until there
+is one; but whoever marks it first does it, so that a thread that sleeps, or that the machine has
+taken away, holds up nobody. Who does a part changes nothing in its result.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ LINE = 64
 """Bytes of a cache line."""
 BUSY, NUMBER, STOP, OWN = (LINE * i for i in range(4))
 """Offsets: whether somebody asks, the job's number, whether all is over, the threads' lines."""
-KERNEL, ARGUMENTS, PARTS = (NUMBER + 8 * i for i in range(1, 4))
-"""Offsets: the rest of the job."""
+ROWS, COUNT = (NUMBER + 8 * i for i in range(1, 3))
+"""Offsets: the rows of the jobs that are done together, and how many they are."""
+ROW = 32
+"""Bytes of a job's row: its kernel, its arguments, its parts, and how many rows from here on are a
+group."""
 TAKEN, DONE, ASLEEP = (8 * i for i in range(3))
 """Offsets within a thread's own line, from ``OWN``: last job taken, last done, and whether
 it sleeps. ``OWN + LINE * part`` is the line of the thread that has this part."""
@@ -47,10 +50,9 @@ def _take(box: Any, part: Any, job: Any) -> Any:
 def ask(box: Any, jobs: Any, count: Any, get_threads: Any, set_threads: Any, halt: Any) -> Any:
     """Do jobs one after another; return how many times two, and 1 more to wake a thread.
 
-    ``jobs`` is the address of rows of three words: the kernel, its arguments, and how many parts
-    there are: one, or as many as the team has threads. ``get_threads`` and ``set_threads`` are
-    those of BLAS, of which each part is then one thread, or 0 for jobs without it. A job that
-    writes 1 to the address ``halt`` is the last one (0: there is no such place).
+    ``jobs`` is the address of their rows. ``get_threads`` and ``set_threads`` are those of BLAS, of
+    which each part is then one thread, or 0 for jobs without it. A job that writes 1 to the address
+    ``halt`` is the last one (0: there is no such place).
     """
     before = 1
     if get_threads:
@@ -62,14 +64,16 @@ def ask(box: Any, jobs: Any, count: Any, get_threads: Any, set_threads: Any, hal
     wake = False
     done = 0
     while done < count and not (halt and load(halt)):
-        row = jobs + 24 * done
-        kernel, a, parts = load(row), load(row + 8), load(row + 16)
+        rows = jobs + ROW * done
+        group, parts = load(rows + 24), 1
+        for i in range(group):
+            parts = max(parts, load(rows + ROW * i + 16))
         if shared and parts > 1:
-            wake = _share(box, kernel, a, parts) or wake
+            wake = _share(box, rows, group, parts) or wake
         else:
             for part in range(parts):
-                call_kernel(kernel, a, part, parts)
-        done += 1
+                _do(rows, group, part)
+        done += group
     if shared:
         store(box + BUSY, 0)
     if before != 1:
@@ -78,17 +82,25 @@ def ask(box: Any, jobs: Any, count: Any, get_threads: Any, set_threads: Any, hal
 
 
 @njit(inline="always")
-def _share(box: Any, kernel: Any, a: Any, parts: Any) -> Any:
+def _do(rows: Any, count: Any, part: Any) -> None:
+    for i in range(count):
+        row = rows + ROW * i
+        parts = load(row + 16)
+        if part < parts:
+            call_kernel(load(row), load(row + 8), part, parts)
+
+
+@njit(inline="always")
+def _share(box: Any, rows: Any, count: Any, parts: Any) -> Any:
     job = load(box + NUMBER) + 1
-    store(box + KERNEL, kernel)
-    store(box + ARGUMENTS, a)
-    store(box + PARTS, parts)
+    store(box + ROWS, rows)
+    store(box + COUNT, count)
     store(box + NUMBER, job)
-    call_kernel(kernel, a, 0, parts)
+    _do(rows, count, 0)
     sleeper = False
     for part in range(1, parts):
         if _take(box, part, job):
-            call_kernel(kernel, a, part, parts)
+            _do(rows, count, part)
             store(box + OWN + LINE * part + DONE, job)
             sleeper = sleeper or load(box + OWN + LINE * part + ASLEEP) != 0
     for part in range(1, parts):
@@ -110,5 +122,5 @@ def serve(box: Any, part: Any, patience: Any) -> Any:
             continue
         seen, looks = job, 0
         if _take(box, part, job):
-            call_kernel(load(box + KERNEL), load(box + ARGUMENTS), part, load(box + PARTS))
+            _do(load(box + ROWS), load(box + COUNT), part)
             store(own + DONE, job)

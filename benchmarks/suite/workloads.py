@@ -1,0 +1,186 @@
+"""What a workload can be. Each file in ``workloads/`` states one, as ``WORKLOAD``."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+from suite.peers import OURS
+
+FOLDER = Path(__file__).parents[1] / "workloads"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """Base: what is compared, with whom, how often.
+
+    ``targets`` are ratios, ours over the peer's, that we want to be below.
+    """
+
+    title: str
+    note: str = ""
+    rounds: int = 11
+    targets: Mapping[str, float] = field(default_factory=dict)
+
+    def small(self) -> Workload:
+        """Return the same at a size for trying out the suite."""
+        return replace(self, rounds=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work(Workload):
+    """Base of what workers do: ``kind`` is what they call it."""
+
+    kind: ClassVar[str]
+    section: ClassVar[str]
+    peers: tuple[str, ...]
+
+    def job(self) -> dict[str, Any]:
+        """Return the numbers that a worker needs beside the arrays."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Work):
+    """An epoch of plain SGD with cross-entropy: the first ``examples`` of a data set.
+
+    The network has ReLU between ``widths``. ``peak`` is the share of the machine's matrix
+    products that we want to be above.
+    """
+
+    kind = "training"
+    section = "Training: seconds an epoch"
+    data: str
+    widths: tuple[int, ...]
+    batch: int
+    examples: int
+    lr: float = 0.01
+    peak: float | None = None
+
+    def small(self) -> Training:
+        """Return the same with few examples."""
+        few = max(self.batch + 1, self.examples // 50)
+        return replace(self, examples=few, rounds=2)
+
+    def job(self) -> dict[str, Any]:
+        """Return the numbers."""
+        return {"widths": self.widths, "batch": self.batch, "lr": self.lr}
+
+    def parameters(self) -> int:
+        """Return the number of weights and biases."""
+        return sum((a + 1) * b for a, b in pairwise(self.widths))
+
+    def multiply_adds(self) -> int:
+        """Return those of an epoch: forward, weight gradients, and all input gradients but one."""
+        layers = [a * b for a, b in pairwise(self.widths)]
+        return self.examples * (3 * sum(layers) - layers[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference(Work):
+    """The outputs of a network, ``calls`` times in a row for the same ``batch`` examples."""
+
+    kind = "inference"
+    section = "Inference: seconds a call"
+    data: str
+    widths: tuple[int, ...]
+    batch: int
+    calls: int
+
+    def small(self) -> Inference:
+        """Return the same with fewer calls."""
+        return replace(self, calls=self.calls // 20, rounds=2)
+
+    def job(self) -> dict[str, Any]:
+        """Return the numbers."""
+        return {"widths": self.widths, "batch": self.batch, "calls": self.calls, "lr": 0.01}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update(Work):
+    """The update of Adam alone, ``calls`` times, of ``size`` parameters in ``tensors`` parts."""
+
+    kind = "update"
+    section = "Update: seconds an update"
+    size: int
+    tensors: int
+    calls: int
+    lr: float = 0.001
+
+    def small(self) -> Update:
+        """Return the same with fewer parameters."""
+        return replace(self, size=self.size // 20, rounds=2)
+
+    def job(self) -> dict[str, Any]:
+        """Return the numbers."""
+        return {"tensors": self.tensors, "calls": self.calls, "lr": self.lr}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programs(Workload):
+    """Whole processes, whose last line of JSON on standard output is read.
+
+    ``commands`` are arguments of each peer's Python; ``{programs}``, ``{mnist}``, ``{folder}``
+    (empty, a new one each time) and ``{seed}`` (the round) are filled in. ``measure`` is
+    ``"seconds"``, of the process from its start to its end, or a key of the JSON with bytes.
+    All must agree on the JSON's ``agree`` to ``tolerance``, relatively.
+    """
+
+    section = "Whole processes"
+    commands: Mapping[str, tuple[str, ...]]
+    measure: str = "seconds"
+    agree: str
+    tolerance: float
+    rounds: int = 5
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """All but ourselves."""
+        return tuple(name for name in self.commands if name != OURS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allocation(Workload):
+    """The memory that one step of ``training`` takes and gives back, ours only."""
+
+    section = "Memory of a step"
+    training: Training
+    rounds: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth(Workload):
+    """How the time of an epoch, ours only, grows with examples and with parameters."""
+
+    section = "Growth"
+    by_examples: tuple[Training, ...]
+    by_parameters: tuple[Training, ...]
+    rounds: int = 5
+
+    def small(self) -> Growth:
+        """Return the same with few examples."""
+        return replace(
+            self,
+            by_examples=tuple(t.small() for t in self.by_examples),
+            by_parameters=tuple(t.small() for t in self.by_parameters),
+            rounds=2,
+        )
+
+
+def all_workloads() -> dict[str, Workload]:
+    """Return the workloads of the folder by name."""
+    return {path.stem: _read(path) for path in sorted(FOLDER.glob("*.py"))}
+
+
+def _read(path: Path) -> Workload:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Workload = module.WORKLOAD
+    return found

@@ -1,0 +1,160 @@
+"""Pullback's side: the loop of ``fit``, a model's outputs, an update, and the machine's peak."""
+
+from __future__ import annotations
+
+import gc
+import time
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+from protocol import Job, Task, mean_size, serve
+
+import pullback as pb
+from pullback.data.split import order
+from pullback.engine import lower_optimizer
+from pullback.optim import Segment
+from pullback.train.fit import Training
+from pullback.train.metrics import as_metrics
+from pullback.train.settings import Settings
+
+PEAK_SIZES = (1024, 1536, 2048)
+PEAK_TRIES = 3
+
+
+def learning(job: Job) -> Training:
+    """Return the training of the job, at its start."""
+    layers: list[pb.Map] = []
+    for width in job.widths[1:-1]:
+        layers += [pb.Linear(width), pb.ReLU()]
+    settings = Settings(
+        net=pb.Chain(*layers, pb.Linear(job.widths[-1])),
+        loss=pb.losses.CrossEntropy(),
+        optimizer=pb.optim.SGD(job.lr),
+        metrics=as_metrics(("accuracy",)),
+        epochs=1,
+        batch_size=job.batch,
+        normalize="none" if job.scale == 1 else "scale",
+    )
+    data = pb.data.from_arrays(job.array["x"], job.array["y"])
+    return Training(settings, data, None, ())
+
+
+def restart(job: Job, training: Training) -> None:
+    loop = training.loop
+    for i, (weight, bias) in enumerate(job.start()):
+        loop.learner.theta[str(2 * i)]["W"][...] = weight
+        loop.learner.theta[str(2 * i)]["b"][...] = bias
+    loop.position.epoch, loop.position.stopped = 0, None
+    loop.position.records.clear()
+
+
+def epoch_of(training: Training) -> Callable[[], float]:
+    loop = training.loop
+
+    def epoch() -> float:
+        loop.run(lambda: None, lambda: None)
+        return float(loop.position.records[-1]["loss"])
+
+    return epoch
+
+
+def training(job: Job) -> Task:
+    made = learning(job)
+    return Task(epoch_of(made), lambda: restart(job, made))
+
+
+def inference(job: Job) -> Task:
+    made = learning(job)
+    restart(job, made)
+    model, x = made.model(), job.array["x"]
+
+    def calls() -> np.ndarray:
+        for _ in range(job.calls):
+            y = model.outputs(x)
+        return y
+
+    return Task(calls, outcome=mean_size, count=job.calls)
+
+
+def update(job: Job) -> Task:
+    theta, gradient = job.array["theta"], job.array["gradient"]
+    rule = lower_optimizer(pb.optim.Adam(job.lr), theta.dtype.name)  # as ``fit`` does
+    size = len(theta) // job.tensors
+    segments = tuple(Segment(str(i), i * size, (i + 1) * size, True) for i in range(job.tensors))
+    slots = rule.start(theta, segments)
+    step = 0
+
+    def updates() -> np.ndarray:
+        nonlocal step
+        for _ in range(job.calls):
+            rule.update(gradient, slots, theta, step)
+            step += 1
+        return theta
+
+    return Task(updates, outcome=mean_size, count=job.calls)
+
+
+def allocation(job: Job) -> Task:
+    """The outcome is the peak, in bytes, of what a call of steps allocates and frees again."""
+    loop = learning(job).loop
+    rows = order(len(loop.train), 0, 0)
+
+    def traced() -> int:
+        loop.position.batch = 0
+        for _ in range(3):
+            loop.position.batch += loop._some_steps(rows)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            loop.position.batch += loop._some_steps(rows)
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            loop._some_steps(rows)
+            return tracemalloc.get_traced_memory()[1] - before
+        finally:
+            tracemalloc.stop()
+
+    return Task(traced)
+
+
+def peak(job: Job) -> Task:
+    """The outcome is the most multiply-adds a second of a product of square matrices."""
+    rng = np.random.default_rng(0)
+    cases = []
+    for size in PEAK_SIZES:
+        a, b = rng.standard_normal((2, size, size), np.float32)
+        cases.append((a, b, np.empty_like(a)))
+
+    def best() -> float:
+        found = 0.0
+        for a, b, out in cases:
+            for _ in range(PEAK_TRIES):
+                began = time.perf_counter()
+                np.matmul(a, b, out=out)
+                found = max(found, len(a) ** 3 / (time.perf_counter() - began))
+        return found
+
+    return Task(best)
+
+
+def versions() -> dict[str, str]:
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "pullback": pb.__version__,
+        "numpy": np.__version__,
+        "BLAS": f"{blas['name']} {blas['version']}",
+    }
+
+
+if __name__ == "__main__":
+    serve(
+        {
+            "training": training,
+            "inference": inference,
+            "update": update,
+            "allocation": allocation,
+            "peak": peak,
+        },
+        versions(),
+    )

@@ -1,0 +1,101 @@
+"""PyTorch as most write it: a loop over batches, one operation after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from protocol import THREADS, Job, Task, mean_size, serve
+
+torch.set_num_threads(THREADS)
+
+
+def network(job: Job) -> torch.nn.Sequential:
+    layers: list[torch.nn.Module] = []
+    for inputs, outputs in pairwise(job.widths):
+        layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+    net = torch.nn.Sequential(*layers[:-1])
+    restart(job, net)
+    return net
+
+
+def restart(job: Job, net: torch.nn.Sequential) -> None:
+    with torch.no_grad():
+        for layer, (weight, bias) in zip(net[::2], job.start(), strict=True):
+            layer.weight.copy_(torch.from_numpy(weight).T)
+            layer.bias.copy_(torch.from_numpy(bias))
+
+
+def training(job: Job) -> Task:
+    net = network(job)
+    optimizer = torch.optim.SGD(net.parameters(), lr=job.lr)
+    loss_of = torch.nn.CrossEntropyLoss()
+
+    def step(inputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        outputs = net(inputs)
+        loss = loss_of(outputs, targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return loss.detach(), (outputs.argmax(1) == targets).sum()
+
+    return Task(epoch_of(job, step), lambda: restart(job, net))
+
+
+Step = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+def epoch_of(job: Job, step: Step) -> Callable[[], float]:
+    """Return an epoch of ``step``, which returns the mean loss and the count of right answers."""
+    x, y = torch.from_numpy(job.inputs()), torch.from_numpy(job.array["y"])
+    rows = torch.from_numpy(job.array["rows"])
+
+    def epoch() -> float:
+        total, right = torch.zeros(()), torch.zeros((), dtype=torch.int64)
+        for index in rows.split(job.batch):
+            loss, hits = step(x[index], y[index])
+            total += loss * len(index)
+            right += hits
+        return float(total) / len(x)
+
+    return epoch
+
+
+def inference(job: Job) -> Task:
+    return calls_of(job, network(job))
+
+
+def calls_of(job: Job, net: Callable[[torch.Tensor], torch.Tensor]) -> Task:
+    x = torch.from_numpy(job.inputs())
+
+    @torch.inference_mode()
+    def calls() -> torch.Tensor:
+        for _ in range(job.calls):
+            y = net(x)
+        return y
+
+    return Task(calls, outcome=mean_size, count=job.calls)
+
+
+def update(job: Job, **how: bool) -> Task:
+    theta = torch.from_numpy(job.array["theta"])
+    parameters = [torch.nn.Parameter(part) for part in theta.chunk(job.tensors)]
+    for parameter, part in zip(
+        parameters, torch.from_numpy(job.array["gradient"]).chunk(job.tensors), strict=True
+    ):
+        parameter.grad = part
+    optimizer = torch.optim.Adam(parameters, lr=job.lr, **(how or {"foreach": True}))
+
+    def updates() -> torch.Tensor:
+        for _ in range(job.calls):
+            optimizer.step()
+        return theta
+
+    return Task(updates, outcome=mean_size, count=job.calls)
+
+
+VERSIONS = {"torch": torch.__version__}
+
+if __name__ == "__main__":
+    serve({"training": training, "inference": inference, "update": update}, VERSIONS)
