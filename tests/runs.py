@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import pullback as pb
+from pullback.engine.kernels.compiled import NOTE
 
 TINY_FIT: dict[str, Any] = {"epochs": 4, "batch_size": 64, "validation": 0.2, "seed": 3}
 
@@ -56,7 +57,7 @@ def leaves_of(tree: Any) -> Any:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment for a process: without the caller's data folder, in one thread."""
+    """The environment for a process: without the caller's data folder, BLAS in one thread."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PULLBACK_")}
     return {**kept, "OPENBLAS_NUM_THREADS": "1", **changes}
 
@@ -66,6 +67,13 @@ def command(*arguments: Any) -> list[str]:
 
 
 def pullback(*arguments: Any, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own; not told whether it had to compile."""
+    done = run_command(*arguments, cwd=cwd, **env)
+    done.stderr = done.stderr.replace(f"{NOTE}\n", "")
+    return done
+
+
+def run_command(*arguments: Any, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     return subprocess.run(
         command(*arguments),
