@@ -1,5 +1,7 @@
 """A lowered step is the reference step, hundred times over; and replayed, it is still that."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -168,3 +170,40 @@ def test_other_losses_are_not_replayed(rng):
         fast(mine, x, target, None), slow(theirs, x, target, None)
     assert not isinstance(fast._passes, Replay)
     assert relative(mine.theta.flat, theirs.theta.flat) < 1e-12
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int32", "uint64"])
+def test_class_numbers_of_other_types_are_read_anew_in_every_batch(kind, rng):
+    """The kernel takes a copy of them, which would be an old one if it were replayed."""
+    spec = Spec((6,), "float64")
+    (fast, mine), (slow, theirs) = steps_of(MLP, CrossEntropy(), SGD(0.1), spec, 8, "float64")
+    x, target = np.empty((8, 6)), np.empty(8, kind)
+    for _ in range(8):
+        x[:], target[:] = rng.standard_normal((8, 6)), rng.integers(0, 5, 8)
+        fast(mine, x, target, None), slow(theirs, x, target, None)
+    assert relative(mine.theta.flat, theirs.theta.flat) < 1e-12
+
+
+def test_what_other_threads_do_is_not_recorded(rng):
+    """Two runs in two threads of Python, each of which records its own steps."""
+    spec, found = Spec((6,), "float64"), {}
+    batches = [(rng.standard_normal((8, 6)), rng.integers(0, 5, 8)) for _ in range(400)]
+
+    def run(seed: int) -> None:
+        (fast, mine), _ = steps_of(MLP, CrossEntropy(), SGD(0.01), spec, 8, "float64")
+        x, target = np.empty((8, 6)), np.empty(8, np.int64)
+        for new_x, new_target in batches[seed:] + batches[:seed]:
+            x[:], target[:] = new_x, new_target
+            fast(mine, x, target, None)
+        found[seed] = mine.theta.flat.copy()
+
+    for seed in range(4):
+        run(seed)
+    right = dict(found)
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed in range(4):
+        np.testing.assert_array_equal(found[seed], right[seed])

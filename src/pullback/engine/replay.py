@@ -12,6 +12,8 @@ from collections.abc import Callable
 from operator import is_
 from typing import Any
 
+import numpy as np
+
 from pullback.core.map import Map
 from pullback.engine.lower import consists_of_jobs
 from pullback.engine.team import Recording, team
@@ -35,6 +37,7 @@ class Replay:
         """Return what the function returns, in the same arrays every time."""
         # a part of a batch, or one with weights, is not the same every time
         whole = weight is None and not accumulate and total == x.shape[0]
+        whole = whole and target.dtype == np.int64  # others are copied for the kernel every time
         arrays: tuple[Any, ...] = (p, x, target, gradient) if whole else ()
         if self._recording is not None and _same(arrays, self._recorded):
             self._recording()

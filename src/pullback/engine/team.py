@@ -37,7 +37,6 @@ class Team:
         self._words = self._memory[start : start + size].view(np.int64)
         self.box = self._words.ctypes.data
         self._ask = compiled.function(team.ASK, team.ask)
-        self.recording: Recording | None = None
         self._serve = compiled.function(team.SERVE, team.serve)
         self._called = [threading.Event() for _ in range(1, threads)]
         self._helpers = [
@@ -185,8 +184,8 @@ class Job:
             self._words[0] = self._count = count
             self.parts = self._row[2] = self.team.parts(count * self._work)
         self.team.do(self._at, 1, self._blas)
-        if self.team.recording is not None:
-            self.team.recording.add(self)
+        if _here.recording is not None:
+            _here.recording.add(self)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a job holds addresses of this process; it cannot be copied or pickled")
@@ -248,13 +247,13 @@ class Recording:
         self.done: list[Done] = []
 
     def __enter__(self) -> Recording:
-        self._outer = self._team.recording
+        self._outer = _here.recording
         if self.sound:
-            self._team.recording = self
+            _here.recording = self
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._team.recording = self._outer
+        _here.recording = self._outer
         self._group()
         rows = [(each.row[0], each.words.ctypes.data, *each.row[2:]) for each in self.done]
         self._table = np.array(rows, np.int64).reshape(-1, 4)
@@ -281,3 +280,12 @@ class Recording:
     def __call__(self) -> None:
         """Do all jobs again, on the same arrays."""
         self._team.do(self._at, len(self._table), blas_threads())
+
+
+class _Here(threading.local):
+    """What belongs to each of Python's threads."""
+
+    recording: Recording | None = None
+
+
+_here = _Here()

@@ -25,8 +25,10 @@ from pullback.engine.kernels.native import (
 
 LINE = 64
 """Bytes of a cache line."""
-BUSY, NUMBER, STOP, OWN = (LINE * i for i in range(4))
-"""Offsets: whether somebody asks, the job's number, whether all is over, the threads' lines."""
+BUSY, NUMBER, STOP, GATE, OWN = (LINE * i for i in range(5))
+"""Offsets: whether somebody asks, the job's number, whether all is over, BLAS, threads' lines."""
+USERS, BEFORE = (GATE + 8 * i for i in range(1, 3))
+"""Offsets: how many use BLAS one thread each, and how many threads it had before they came."""
 ROWS, COUNT = (NUMBER + 8 * i for i in range(1, 3))
 """Offsets: the rows of the jobs that are done together, and how many they are."""
 ROW = 32
@@ -54,11 +56,8 @@ def ask(box: Any, jobs: Any, count: Any, get_threads: Any, set_threads: Any, hal
     which each part is then one thread, or 0 for jobs without it. A job that writes 1 to the address
     ``halt`` is the last one (0: there is no such place).
     """
-    before = 1
     if get_threads:
-        before = call_getter(get_threads)
-        if before != 1:
-            call_setter(set_threads, 1)
+        _enter(box, get_threads, set_threads)
     # another thread that asks at the same time does its parts itself
     shared = swap(box + BUSY, 0, 1)
     wake = False
@@ -76,9 +75,33 @@ def ask(box: Any, jobs: Any, count: Any, get_threads: Any, set_threads: Any, hal
         done += group
     if shared:
         store(box + BUSY, 0)
-    if before != 1:
-        call_setter(set_threads, before)
+    if get_threads:
+        _leave(box, set_threads)
     return 2 * done + wake
+
+
+@njit(inline="always")
+def _enter(box: Any, get_threads: Any, set_threads: Any) -> None:
+    """Let BLAS have one thread, for as long as anybody needs that."""
+    while not swap(box + GATE, 0, 1):
+        relax()
+    users = load(box + USERS)
+    if users == 0:
+        store(box + BEFORE, call_getter(get_threads))
+        call_setter(set_threads, 1)
+    store(box + USERS, users + 1)
+    store(box + GATE, 0)
+
+
+@njit(inline="always")
+def _leave(box: Any, set_threads: Any) -> None:
+    while not swap(box + GATE, 0, 1):
+        relax()
+    users = load(box + USERS) - 1
+    store(box + USERS, users)
+    if users == 0:
+        call_setter(set_threads, load(box + BEFORE))
+    store(box + GATE, 0)
 
 
 @njit(inline="always")
