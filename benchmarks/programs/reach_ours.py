@@ -22,7 +22,7 @@ pb.fit(
     data.train,
     loss=pb.losses.CrossEntropy(),
     optimizer=pb.optim.Adam(pb.optim.OneCycle(0.006, rise=0.2)),
-    epochs=6,
+    epochs=7,
     batch_size=256,
     validation=data.test,
     seed=int(sys.argv[1]),

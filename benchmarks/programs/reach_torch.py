@@ -8,7 +8,7 @@ import idx
 import torch
 from perceptron import perceptron
 
-WANTED, EPOCHS, BATCH = 0.98, 6, 256
+WANTED, EPOCHS, BATCH = 0.98, 7, 256
 
 folder = Path(sys.argv[1])
 torch.manual_seed(int(sys.argv[2]))

@@ -2,7 +2,7 @@
 
 from suite.workloads import Growth, Training
 
-FIXED = 5_120
+FIXED = 6_400
 
 
 def epoch(examples: int, hidden: int) -> Training:
@@ -18,6 +18,6 @@ def epoch(examples: int, hidden: int) -> Training:
 
 WORKLOAD = Growth(
     title="Seconds of an epoch by examples and by parameters",
-    by_examples=tuple(epoch(count, 128) for count in (1_280, 2_560, 5_120, 12_800, 25_600, 51_200)),
+    by_examples=tuple(epoch(count, 128) for count in (3_200, 6_400, 12_800, 25_600, 51_200)),
     by_parameters=tuple(epoch(FIXED, hidden) for hidden in (128, 256, 512, 1024, 2048)),
 )

@@ -100,12 +100,15 @@ def blas_threads() -> tuple[int, int]:
 
 
 _teams: list[Team] = []
+_founding = threading.Lock()
 
 
 def team() -> Team:
     """Return the team of this process."""
     if not _teams:
-        _teams.append(Team(default_threads()))
+        with _founding:
+            if not _teams:
+                _teams.append(Team(default_threads()))
     return _teams[-1]
 
 
