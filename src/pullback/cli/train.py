@@ -13,6 +13,7 @@ from pullback.cli.recipe import read_file, settings_of
 from pullback.core.errors import ConfigError
 from pullback.data import load
 from pullback.data.dataset import Data
+from pullback.engine.beside import load_beside
 from pullback.train.fit import Run, data_of_source, resume, run_settings
 from pullback.train.run_folder import RunFolder
 
@@ -59,8 +60,8 @@ def resume_command(path: str, as_json: bool) -> int:
 
 def _load_beside() -> None:
     """Load what is slow to load on another processor, while this one reads the data."""
-    for module in ("pullback.engine.kernels.team", "matplotlib.figure"):
-        import_module(module)
+    load_beside()
+    import_module("matplotlib.figure")
 
 
 def _close(run: Run, data: Data, report: Any, began: float) -> int:

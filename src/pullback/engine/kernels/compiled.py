@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numba
@@ -21,6 +22,7 @@ NOTE = "compiling the engine for this processor; it is kept, so that this happen
 Kernel = Callable[..., None]
 NUMBERS = {"float32": types.float32, "float64": types.float64}
 _compiled: dict[tuple[Kernel, str], Any] = {}
+_compiling = Lock()
 
 
 @cache
@@ -78,10 +80,25 @@ def address(kernel: Kernel, dtype: str) -> int:
     """Return the address of ``kernel``'s machine code for ``dtype``."""
     found = _compiled.get((kernel, dtype))
     if found is None:
-        word = types.int64
-        signature = types.void(types.CPointer(word), word, word, types.CPointer(NUMBERS[dtype]))
-        found = _compiled[kernel, dtype] = _build(
-            lambda cache: numba.cfunc(signature, cache=cache, error_model="numpy")(kernel),
-            f"{kernel.__name__}, {dtype}",
-        )
+        with _compiling:
+            found = _compiled.get((kernel, dtype)) or _compile(kernel, dtype)
+            _compiled[kernel, dtype] = found
     return int(found.address)
+
+
+def _compile(kernel: Kernel, dtype: str) -> Any:
+    word = types.int64
+    signature = types.void(types.CPointer(word), word, word, types.CPointer(NUMBERS[dtype]))
+    return _build(
+        lambda cache: numba.cfunc(signature, cache=cache, error_model="numpy")(kernel),
+        f"{kernel.__name__}, {dtype}",
+    )
+
+
+def load_kept(kernels: Iterable[Kernel], dtype: str) -> None:
+    """Load the kernels whose machine code is on disk; the others wait until they are needed."""
+    folder = cache_folder()
+    for kernel in kernels:
+        file = f"{kernel.__module__.rpartition('.')[2]}.{kernel.__name__}-*.nbi"
+        if folder is not None and any(folder.glob(f"*/{file}")):
+            address(kernel, dtype)
