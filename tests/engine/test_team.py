@@ -17,6 +17,7 @@ from pullback.core.map import init
 from pullback.core.spec import Spec
 from pullback.core.theta import write_gradient
 from pullback.engine import lower, set_threads
+from pullback.engine.blas import find_blas
 from pullback.engine.team import WORTH_SHARING, Job, NotReplayable, team
 from pullback.maps import BatchNorm, Chain, LayerNorm, Linear, ReLU
 
@@ -45,7 +46,10 @@ def test_a_job_is_done_whole_by_any_number_of_threads(threads, shape, rng):
         np.testing.assert_allclose(out, x.sum(axis=0), rtol=1e-13)
 
 
-@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 300, 3), (70, 90, 50), (33, 17, 129)], ids=str)
+SIZES = [(1, 1, 1), (2, 300, 3), (70, 90, 50), (33, 17, 129), (3, 2000, 25), (9, 1003, 61)]
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_networks_on_any_number_of_threads(threads, sizes, rng):
     n, k, m = sizes
     net = Chain(Linear(m), ReLU(), LayerNorm(), Linear(k), BatchNorm(), ReLU(), Linear(m))
@@ -163,3 +167,40 @@ def test_the_environment_says_how_many_threads():
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert expected is None or done.stdout.strip() == expected
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("numbers", [False, True])
+def test_parts_of_a_batch_that_lie_apart(threads, numbers, dtype, rng):
+    """Gathered into blocks, and read from them by the products: as by rows, bit for bit."""
+    from pullback.engine.kernels import batches, dense
+
+    blas = find_blas()
+    n, k, m, sizes = 5, 777, 70, (blas.gemm[dtype], int(blas.wide))
+    data = rng.integers(0, 256, (30, k)).astype(dtype if numbers else np.uint8)
+    rows, x, blocks = rng.permutation(30)[:n], np.empty((n, k), dtype), np.empty((n, k), dtype)
+    w, d = rng.standard_normal((k, m)).astype(dtype), rng.standard_normal((n, m)).astype(dtype)
+    name = "gather_numbers" if numbers else "gather_bytes"
+    found = []
+    for end, into in (("", x), ("_apart", blocks)):
+        gather = Job(getattr(batches, name + end), dtype, 3, (k,), numbers=2, work=WORTH_SHARING)
+        gather.numbers[:] = 0.5, -3.0
+        gather(n, data, rows, into)
+        product = Job(
+            getattr(dense, "linear_partial" + end), dtype, 3, (*sizes, k, m), work=k * m, blas=True
+        )
+        outer = Job(getattr(dense, "outer" + end), dtype, 3, (*sizes, k, m), work=k * m, blas=True)
+        terms, gradient = np.empty((threads, n, m), dtype), np.empty((k, m), dtype)
+        product(n, into, w, terms), outer(n, d, into, gradient)
+        found.append((terms, gradient))
+    right = data[rows].astype(dtype) * dtype_of(dtype, 0.5) + dtype_of(dtype, -3.0)
+    np.testing.assert_allclose(x, right, rtol=1e-6)
+    tolerance = 1e-4 if dtype == "float32" else 1e-12
+    np.testing.assert_allclose(found[0][0].sum(axis=0), x @ w, rtol=tolerance, atol=tolerance * 1e3)
+    np.testing.assert_allclose(found[0][1], x.T @ d, rtol=tolerance, atol=tolerance * 1e3)
+    for plain, block in zip(*found, strict=True):
+        np.testing.assert_array_equal(block, plain)
+
+
+def dtype_of(dtype: str, number: float):
+    return np.dtype(dtype).type(number)

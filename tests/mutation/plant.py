@@ -23,10 +23,8 @@ FILES = (
     "maps/linear.py", "maps/elementwise.py", "maps/softmax.py", "maps/norm.py", "maps/dropout.py",
     "maps/shape.py", "maps/combine.py", "maps/augment.py", "losses/base.py",
     "losses/classification.py", "losses/regression.py", "engine/dense.py", "engine/losses.py",
-    "engine/lower.py", "engine/norm.py", "engine/sums.py", "engine/updates.py",
-    "engine/batches.py", "engine/kernels/dense.py", "engine/kernels/losses.py",
-    "engine/kernels/norm.py", "engine/kernels/updates.py", "engine/kernels/batches.py",
-    "core/contraction.py", "core/stable.py", "core/theta.py",
+    "engine/lower.py", "engine/norm.py", "engine/sums.py", "core/contraction.py",
+    "core/stable.py", "core/theta.py",
     "core/compose.py", "core/lift.py",
 )  # fmt: skip
 NO_GRADIENT = {
@@ -84,20 +82,6 @@ class Mutant:
         tree = ast.fix_missing_locations(ast.Module([copy.deepcopy(self.tree)], []))
         exec(compile(tree, self.file, "exec"), names)
         live.__code__ = names[name].__code__
-        if "/kernels/" in self.file:
-            _compile_again(live)
-
-
-def _compile_again(kernel: Any) -> None:
-    """Forget the machine code of a kernel, in memory and on disk, where the old one is kept."""
-    from pullback.engine import reduce
-    from pullback.engine.kernels import compiled
-
-    for key in [key for key in compiled._compiled if key[0] is kernel]:
-        del compiled._compiled[key]
-    reduce._guard.cache_clear()
-    reduce._adder.cache_clear()
-    compiled.cache_folder = lambda: None
 
 
 def mutants() -> list[Mutant]:
