@@ -1,5 +1,7 @@
 """Lowered networks against their reference form, in both types, and what a step allocates."""
 
+import importlib
+
 import numpy as np
 import pytest
 from arrays import largest_gradient_error, relative_error
@@ -260,3 +262,11 @@ def test_one_lowered_loss_takes_outputs_of_other_widths_and_types(rng):
         for found, right in zip(fast.forward(y, target), loss.forward(y, target), strict=True):
             assert found.dtype == dtype
             assert relative_error(found, right) < TOLERANCES[dtype]
+
+
+def test_without_a_blas_to_call_networks_stay_as_they_are(monkeypatch):
+    module = importlib.import_module("pullback.engine.lower")  # the package has a function so named
+    monkeypatch.setattr(module, "find_blas", lambda: None)
+    net = Chain(Linear(3), ReLU(), Flatten())
+    for wanted in (True, False):
+        assert lower(net, Spec((4,)), 5, input_gradient=wanted) is net

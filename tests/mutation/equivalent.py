@@ -2,10 +2,6 @@
 
 EQUIVALENT: dict[str, str] = {
     (
-        "WithSums.grads [wrong variable] self._declared = (res, delta, declared)  ->  sel"
-        "f._declared = (delta, delta, declared)"
-    ): "they are declared anew; it only costs the work",
-    (
         "Linear.grads [condition] if x.ndim > 2:  ->  if True:"
     ): "two axes become three with a position axis of 1, over which the sum is the same",
     (

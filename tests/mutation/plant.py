@@ -23,8 +23,7 @@ FILES = (
     "maps/linear.py", "maps/elementwise.py", "maps/softmax.py", "maps/norm.py", "maps/dropout.py",
     "maps/shape.py", "maps/combine.py", "maps/augment.py", "losses/base.py",
     "losses/classification.py", "losses/regression.py", "engine/dense.py", "engine/losses.py",
-    "engine/lower.py", "engine/norm.py", "engine/sums.py", "core/contraction.py",
-    "core/stable.py", "core/theta.py",
+    "engine/lower.py", "core/contraction.py", "core/stable.py", "core/theta.py",
     "core/compose.py", "core/lift.py",
 )  # fmt: skip
 NO_GRADIENT = {
