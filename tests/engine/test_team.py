@@ -171,35 +171,54 @@ def test_the_environment_says_how_many_threads():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("numbers", [False, True])
-def test_parts_of_a_batch_that_lie_apart(threads, numbers, dtype, rng):
+@pytest.mark.parametrize("zeros", [0, 0.8])
+def test_parts_of_a_batch_that_lie_apart(threads, numbers, dtype, zeros, rng):
     """Gathered into blocks, and read from them by the products: as by rows, bit for bit."""
-    from pullback.engine.kernels import batches, dense
-
-    blas = find_blas()
-    n, k, m, sizes = 5, 777, 70, (blas.gemm[dtype], int(blas.wide))
-    data = rng.integers(0, 256, (30, k)).astype(dtype if numbers else np.uint8)
-    rows, x, blocks = rng.permutation(30)[:n], np.empty((n, k), dtype), np.empty((n, k), dtype)
-    w, d = rng.standard_normal((k, m)).astype(dtype), rng.standard_normal((n, m)).astype(dtype)
-    name = "gather_numbers" if numbers else "gather_bytes"
+    n, k, m, shift = 37, 777, 80, 0.0 if zeros else -3.0
+    data = rng.integers(1, 256, (50, k)).astype(dtype if numbers else np.uint8)
+    data[rng.random(data.shape) < zeros] = 0
+    data[:, 100:180] = 0 if zeros else 7
+    rows, w = rng.permutation(50)[:n], rng.standard_normal((k, m)).astype(dtype)
+    d = rng.standard_normal((n, m)).astype(dtype)
     found = []
-    for end, into in (("", x), ("_apart", blocks)):
-        gather = Job(getattr(batches, name + end), dtype, 3, (k,), numbers=2, work=WORTH_SHARING)
-        gather.numbers[:] = 0.5, -3.0
-        gather(n, data, rows, into)
-        product = Job(
-            getattr(dense, "linear_partial" + end), dtype, 3, (*sizes, k, m), work=k * m, blas=True
-        )
-        outer = Job(getattr(dense, "outer" + end), dtype, 3, (*sizes, k, m), work=k * m, blas=True)
-        terms, gradient = np.empty((threads, n, m), dtype), np.empty((k, m), dtype)
-        product(n, into, w, terms), outer(n, d, into, gradient)
-        found.append((terms, gradient))
-    right = data[rows].astype(dtype) * dtype_of(dtype, 0.5) + dtype_of(dtype, -3.0)
+    for apart in (False, True):
+        x, terms, gradient = (np.empty(s, dtype) for s in ((n, k), (threads, n, m), (k, m)))
+        gather, product, outer = _users_of_a_batch(numbers, dtype, k, m, n, bool(zeros), apart)
+        gather.numbers[:] = 0.5, shift
+        gather(n, data, rows, x)
+        product(n, x, w, terms), outer(n, d, x, gradient)
+        found.append((x, terms, gradient))
+    x, terms, gradient = found[0]
+    right = data[rows].astype(dtype) * dtype_of(dtype, 0.5) + dtype_of(dtype, shift)
     np.testing.assert_allclose(x, right, rtol=1e-6)
     tolerance = 1e-4 if dtype == "float32" else 1e-12
-    np.testing.assert_allclose(found[0][0].sum(axis=0), x @ w, rtol=tolerance, atol=tolerance * 1e3)
-    np.testing.assert_allclose(found[0][1], x.T @ d, rtol=tolerance, atol=tolerance * 1e3)
-    for plain, block in zip(*found, strict=True):
+    np.testing.assert_allclose(terms.sum(axis=0), x @ w, rtol=tolerance, atol=tolerance * 1e3)
+    np.testing.assert_allclose(gradient, x.T @ d, rtol=tolerance, atol=tolerance * 1e3)
+    for plain, block in zip(found[0][1:], found[1][1:], strict=True):
         np.testing.assert_array_equal(block, plain)
+
+
+def _users_of_a_batch(numbers, dtype, k, m, n, are_sparse, apart):
+    from pullback.engine.kernels import batches, dense, sparse
+
+    gather = batches.gather_numbers if numbers else batches.gather_bytes
+    jobs = [Job(gather, dtype, 3, (k, apart), numbers=2, work=WORTH_SHARING)]
+    if are_sparse:
+        words = np.empty(n * (k // 32 + 9), np.uint32)
+        jobs[0].words = words  # as long as the jobs
+        sizes, kernels = (
+            (k, m, words.ctypes.data, apart),
+            (sparse.sparse_partial, sparse.sparse_outer),
+        )
+    else:
+        blas = find_blas()
+        sizes, kernels = (
+            (blas.gemm[dtype], int(blas.wide), k, m, apart),
+            (dense.linear_partial, dense.outer),
+        )
+    return *jobs, *(
+        Job(kernel, dtype, 3, sizes, work=k * m, blas=not are_sparse) for kernel in kernels
+    )
 
 
 def dtype_of(dtype: str, number: float):

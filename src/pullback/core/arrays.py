@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,22 @@ def namespace(x: Any) -> Any:
     from array_api_compat import array_namespace
 
     return array_namespace(x)
+
+
+LINE = 64
+"""Bytes of a line of the cache, and of the widest registers."""
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return a NumPy array that begins at a line of the cache, its numbers not set.
+
+    What lies across two lines takes two accesses, and NumPy's own large arrays begin anywhere.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    array: np.ndarray = memory[start : start + size].view(dtype).reshape(shape)
+    return array
 
 
 def as_array_like(values: np.ndarray, like: Any) -> Any:

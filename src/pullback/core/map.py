@@ -144,9 +144,8 @@ def init(net: Map, x: Any, seed: int = 0, dtype: str = "float32") -> tuple[Theta
 
     spec = spec_of(x)
     net.spec(spec)
-    layout = Layout.of(net.params(spec))
-    theta = layout.view(np.zeros(layout.size, dtype=dtype))
-    for entry in layout.entries:
+    theta = Layout.of(net.params(spec)).zeros(dtype)
+    for entry in theta.layout.entries:
         if not entry.alias:
             rng = generator(seed, entry.name, "init")
             values = entry.init.draw(rng, entry.shape)

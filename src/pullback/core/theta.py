@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
+from pullback.core.arrays import empty
 from pullback.core.errors import ShapeError
 from pullback.core.initializers import DEFAULT, Initializer
 from pullback.core.spec import Array, Param
@@ -75,6 +76,12 @@ class Layout:
     def aliases(self) -> frozenset[Path]:
         """The paths of the further places of shared parameters."""
         return frozenset(entry.path for entry in self.entries if entry.alias)
+
+    def zeros(self, dtype: str) -> Theta:
+        """Return the named views of a new vector of zeros."""
+        flat = empty((self.size,), dtype)
+        flat[...] = 0
+        return Theta(self, flat)
 
     def view(self, flat: Array) -> Theta:
         """Return the named views of ``flat``, a vector of ``size`` numbers."""

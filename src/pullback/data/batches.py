@@ -40,6 +40,13 @@ class Batches:
         self._y = self._raw_y if whole else np.empty(self._raw_y.shape, dtype)
         self._weight = None if dataset.weight is None else np.empty(batch_size, dtype)
 
+    @property
+    def sparse(self) -> bool:
+        """Whether most of the network's inputs are 0, in up to 256 examples from everywhere."""
+        few = self.dataset.x[:: max(1, len(self.dataset) // 256)]
+        x = self.normalizer.apply(few, self.dtype)
+        return bool(2 * np.count_nonzero(x) < x.size)
+
     def gather(
         self, index: np.ndarray, vary: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

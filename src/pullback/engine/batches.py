@@ -22,7 +22,9 @@ class LoweredBatches(Batches):
         super().__init__(dataset, normalizer, batch_size, dtype)
         size = dataset.x[0].size
         kernel = batches.gather_bytes if dataset.x.dtype == np.uint8 else batches.gather_numbers
-        self._gather_x = Job(kernel, dtype, 3, (size,), numbers=2, work=size, independent=True)
+        self._gather_x = Job(
+            kernel, dtype, 3, (size, False), numbers=2, work=size, independent=True
+        )
         self._gather_x.numbers[:] = normalizer.scale, normalizer.shift
         y = dataset.y
         self.jobs_only = y.ndim == 1 and y.dtype == np.int64 == self._y.dtype

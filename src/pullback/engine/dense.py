@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pullback.core.arrays import LINE, empty
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
 from pullback.engine.blas import find_blas
@@ -45,28 +46,50 @@ class LoweredLinear(WithSums):
         self._gx = plan.buffer(plan.x) if plan.input_gradient else None
         self._positions = math.prod(plan.x.shape[:-1])
         k, m, dtype = plan.x.shape[-1], y.shape[-1], plan.x.dtype
+        rows = plan.batch_size * self._positions
         blas = find_blas()
         assert blas is not None  # or the map would not have been lowered
         sizes = (blas.gemm[dtype], int(blas.wide), k, m)
         # what follows the product, and whose slope the pullback multiplies by
         after, before = _taken_over(plan.after), _taken_over(plan.before)
+        # the last of each's sizes: the parts of x do not lie apart (see ``program.apart``)
+        outer = Job(dense.outer, dtype, 3, (*sizes, False), work=k * m, blas=True, independent=True)
         # Of a long product each thread takes some of the inputs, else some of the outputs.
-        rows = plan.batch_size * self._positions
-        self._long = k >= 2 * max(rows, m) and team().parts(k * m) > 1
-        if self._long:
-            terms = team().threads
-            self._terms = np.empty((terms, rows, m), dtype)
-            self._partial = Job(dense.linear_partial, dtype, 3, sizes, work=k * m, blas=True)
-            self._total = Job(dense.linear_total, dtype, 3, (m, after, terms), work=m * terms)
+        threads = team().threads
+        shared = team().parts(k * m) == threads  # even of one example
+        whole = m * np.dtype(dtype).itemsize % LINE == 0
+        sparse = plan.sparse and self._gx is None and whole and shared
+        self._long = sparse or (k >= 2 * max(rows, m) and shared and threads > 1)
+        if sparse:
+            self._partial, outer = self._sparse_jobs(dtype, rows, k, m)
+        elif self._long:
+            self._partial = Job(
+                dense.linear_partial, dtype, 3, (*sizes, False), work=k * m, blas=True
+            )
         else:
             self._forward = Job(
                 dense.linear_forward, dtype, 4, (*sizes, after), work=k * m, blas=True
             )
+        if self._long:
+            self._terms = empty((threads, rows, m), dtype)
+            self._total = Job(dense.linear_total, dtype, 3, (m, after, threads), work=m * threads)
         self._pull = Job(dense.linear_pullback, dtype, 4, (*sizes, before), work=k * m, blas=True)
         self.sums = {
-            "W": Job(dense.outer, dtype, 3, sizes, work=k * m, blas=True, independent=True),
+            "W": outer,
             "b": Job(dense.column_sums, dtype, 2, (m,), work=m, independent=True),
         }
+
+    def _sparse_jobs(self, dtype: str, rows: int, k: int, m: int) -> tuple[Job, Job]:
+        """Return the product and the gradient of W over the inputs that are not 0."""
+        from pullback.engine.kernels import sparse
+
+        # a bit for each input, for each part in words of its own
+        self._words = np.empty(rows * (k // sparse.WORD + 1 + team().threads), np.uint32)
+        sizes = (k, m, self._words.ctypes.data, False)
+        return (
+            Job(sparse.sparse_partial, dtype, 3, sizes, work=k * m),
+            Job(sparse.sparse_outer, dtype, 3, sizes, work=k * m, independent=True),
+        )
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``x W + b``, or what the activation after it makes of that, and ``x``."""

@@ -48,7 +48,7 @@ class Inference:
             return None
         from pullback.engine.kernels.batches import gather_bytes
 
-        job = Job(gather_bytes, self._dtype, 3, (x.size,), numbers=2, work=x.size)
+        job = Job(gather_bytes, self._dtype, 3, (x.size, False), numbers=2, work=x.size)
         job.numbers[:] = numbers
         self._rows = np.arange(len(self._buffer))
         return job

@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from pullback.core.arrays import empty
 from pullback.core.compose import Chain
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
 from pullback.core.spec import Spec, Specs
 from pullback.engine.blas import find_blas
+from pullback.maps.shape import Flatten, Reshape
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Plan:
     ``x`` is the spec of its input, ``batch_size`` the most examples it will see at once, and
     ``input_gradient`` says whether anyone wants its ``gx``. ``before`` and ``after`` are its
     neighbours in a chain, in reference form: the maps whose output it gets, and that get its.
+    ``sparse`` says that most of the input is 0.
     """
 
     x: Specs
@@ -34,10 +37,11 @@ class Plan:
     input_gradient: bool
     before: Map | None = None
     after: Map | None = None
+    sparse: bool = False
 
     def buffer(self, spec: Spec, dtype: str | None = None) -> np.ndarray:
         """Return an array for a whole batch of ``spec``."""
-        return np.empty((self.batch_size, *spec.shape), dtype or spec.dtype)
+        return empty((self.batch_size, *spec.shape), dtype or spec.dtype)
 
 
 class Lowered(Map):
@@ -130,7 +134,9 @@ def consists_of_jobs(net: Map) -> bool:
     return isinstance(net, Lowered) and net.jobs_only
 
 
-def lower(net: Map, x: Specs, batch_size: int, input_gradient: bool = False) -> Map:
+def lower(
+    net: Map, x: Specs, batch_size: int, input_gradient: bool = False, sparse: bool = False
+) -> Map:
     """Return ``net`` with every map that has a kernel replaced by its lowered form.
 
     Args:
@@ -139,10 +145,11 @@ def lower(net: Map, x: Specs, batch_size: int, input_gradient: bool = False) -> 
         batch_size: the most examples a batch will have.
         input_gradient: whether ``pullback`` must return the cotangent of ``x``; without it, it
             returns None for ``gx``.
+        sparse: whether most of the input is 0: such terms are then left out of its product.
     """
     if find_blas() is None:  # what products are made with
         return net
-    return _lower(net, Plan(x, batch_size, input_gradient))
+    return _lower(net, Plan(x, batch_size, input_gradient, sparse=sparse))
 
 
 def _lower(net: Map, plan: Plan) -> Map:
@@ -171,11 +178,12 @@ def _faster(net: Map, plan: Plan) -> Map:
 
 def _lower_chain(chain: Chain, plan: Plan) -> Map:
     inputs = chain.inputs(plan.x)
-    children, wanted = {}, plan.input_gradient
+    children, wanted, sparse = {}, plan.input_gradient, plan.sparse
     neighbours = (None, *chain.maps, None)
     for i, (name, child) in enumerate(chain.children().items()):
         before, after = neighbours[i], neighbours[i + 2]
-        own = Plan(inputs[name], plan.batch_size, wanted, before, after)
+        own = Plan(inputs[name], plan.batch_size, wanted, before, after, sparse)
         children[name] = _lower(child, own)
+        sparse = sparse and isinstance(child, Flatten | Reshape)
         wanted = wanted or bool(child.params(inputs[name]))
     return chain.with_children(children)

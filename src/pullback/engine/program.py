@@ -117,19 +117,15 @@ def apart(done: list[Done], x: np.ndarray) -> None:
     By rows, what one thread reads ahead belongs to another, which has then to get it back before
     it can write. The batch can lie in blocks if all who use it know that.
     """
-    from pullback.engine.kernels import batches, compiled, dense
+    from pullback.engine.kernels import batches, dense, sparse
 
-    others = {
-        batches.gather_bytes: batches.gather_bytes_apart,
-        batches.gather_numbers: batches.gather_numbers_apart,
-        dense.linear_partial: dense.linear_partial_apart,
-        dense.outer: dense.outer_apart,
-    }
+    products = {dense.linear_partial, sparse.sparse_partial}
+    others = {batches.gather_bytes, batches.gather_numbers, dense.outer, sparse.sparse_outer}
     users = [each for each in done if x.ctypes.data in each.words[each.job.first_array :]]
-    known = all(each.job.kernel in others and each.row[2] > 1 for each in users)
-    if known and any(each.job.kernel is dense.linear_partial for each in users):
+    known = all(each.job.kernel in products | others and each.row[2] > 1 for each in users)
+    if known and any(each.job.kernel in products for each in users):
         for each in users:
-            each.row[0] = compiled.address(others[each.job.kernel], each.job.dtype)
+            each.words[each.job.first_number - 1] = True  # the last of these kernels' sizes
 
 
 def program(

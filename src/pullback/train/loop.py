@@ -138,7 +138,7 @@ class Loop:
     def _make_step(self) -> Step:
         settings = self.settings
         piece = parts(self.batch_size, settings.accumulate)[0].stop
-        lowered = lower(settings.net, self.spec, piece)
+        lowered = lower(settings.net, self.spec, piece, sparse=self.batches.sparse)
         return Step(
             net=lowered,
             loss=lower_loss(settings.loss),
@@ -155,7 +155,7 @@ class Loop:
             for entry in theta.layout.entries
             if not entry.alias
         )
-        gradient = Theta(theta.layout, np.zeros_like(theta.flat))
+        gradient = theta.layout.zeros(self.settings.dtype)
         return Learner(theta, gradient, self.step.optimizer.start(theta.flat, segments), state)
 
     def _program_to_be(self) -> Program | None:
@@ -172,8 +172,9 @@ class Loop:
         if self.held is None:
             return
         size = min(EVALUATION_BATCH, len(self.held))
-        self._held_net = lower(self.settings.net, self.spec, size)
         self._held_batches = lower_batches(self.held, self.normalizer, size, self.settings.dtype)
+        sparse = self._held_batches.sparse
+        self._held_net = lower(self.settings.net, self.spec, size, sparse=sparse)
 
     def _fresh_tally(self) -> Tally:
         y = self.settings.net.spec(self.spec)

@@ -12,6 +12,7 @@ from numba import njit
 
 from pullback.engine.kernels.dense import LINE
 from pullback.engine.kernels.native import (
+    block,
     bytes_at,
     integers,
     item_size,
@@ -41,49 +42,28 @@ def _normalize(source: Any, out: Any, scale: Any, shift: Any) -> None:
         out[j] = number(source[j]) * factor + offset
 
 
-@njit(inline="always")
-def _bytes(a: Any, start: Any, stop: Any, x: Any, stride: Any, like: Any) -> None:
-    """Gather columns ``start`` to ``stop`` into rows that begin at ``x``, ``stride`` apart."""
-    n, k, data, rows = a[0], a[1], a[4], integers(a[5], a[0])
+def gather_bytes(a: Any, part: Any, parts: Any, like: Any) -> None:
+    """``x[i] = data[rows[i]] * scale + shift``: data (count, k), rows (n), x (n, k)."""
+    n, k, data, rows, size = a[0], a[1], a[5], integers(a[6], a[0]), item_size(like)
+    start, stop = share(k, part, parts, LINE)
+    x, stride = block(a[7], n, k, start, stop, a[2], size)
     for i in range(n):
         _ahead(data, rows, i, k, start, stop)
         source = bytes_at(data + rows[i] * k + start, stop - start)
-        out = vector(x + i * stride * item_size(like), stop - start, like)
-        _normalize(source, out, real(a[2]), real(a[3]))
-
-
-@njit(inline="always")
-def _numbers(a: Any, start: Any, stop: Any, x: Any, stride: Any, like: Any) -> None:
-    n, k, data, rows, size = a[0], a[1], a[4], integers(a[5], a[0]), item_size(like)
-    for i in range(n):
-        _ahead(data, rows, i, k * size, start * size, stop * size)
-        source = vector(data + (rows[i] * k + start) * size, stop - start, like)
         out = vector(x + i * stride * size, stop - start, like)
-        _normalize(source, out, real(a[2]), real(a[3]))
-
-
-def gather_bytes(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``x[i] = data[rows[i]] * scale + shift``: data (count, k), rows (n), x (n, k)."""
-    start, stop = share(a[1], part, parts, LINE)
-    _bytes(a, start, stop, a[6] + start * item_size(like), a[1], like)
-
-
-def gather_bytes_apart(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """The same, with each part's columns in a block of its own, one after the other."""
-    start, stop = share(a[1], part, parts, LINE)
-    _bytes(a, start, stop, a[6] + a[0] * start * item_size(like), stop - start, like)
+        _normalize(source, out, real(a[3]), real(a[4]))
 
 
 def gather_numbers(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``gather_bytes`` of numbers."""
-    start, stop = share(a[1], part, parts, LINE)
-    _numbers(a, start, stop, a[6] + start * item_size(like), a[1], like)
-
-
-def gather_numbers_apart(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``gather_bytes_apart`` of numbers."""
-    start, stop = share(a[1], part, parts, LINE)
-    _numbers(a, start, stop, a[6] + a[0] * start * item_size(like), stop - start, like)
+    n, k, data, rows, size = a[0], a[1], a[5], integers(a[6], a[0]), item_size(like)
+    start, stop = share(k, part, parts, LINE)
+    x, stride = block(a[7], n, k, start, stop, a[2], size)
+    for i in range(n):
+        _ahead(data, rows, i, k * size, start * size, stop * size)
+        source = vector(data + (rows[i] * k + start) * size, stop - start, like)
+        out = vector(x + i * stride * size, stop - start, like)
+        _normalize(source, out, real(a[3]), real(a[4]))
 
 
 def gather_integers(a: Any, part: Any, parts: Any, like: Any) -> None:

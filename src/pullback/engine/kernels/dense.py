@@ -9,7 +9,7 @@ from typing import Any
 
 from numba import njit
 
-from pullback.engine.kernels.native import gemm, item_size, share, vector
+from pullback.engine.kernels.native import block, gemm, item_size, share, vector
 
 NOTHING, RELU = range(2)
 """What is applied to the sum (forward), or to its cotangent (pullback)."""
@@ -64,23 +64,12 @@ def linear_partial(a: Any, part: Any, parts: Any, like: Any) -> None:
     in its cache.
     """
     n, call, wide, k, m = a[0], a[1], a[2], a[3], a[4]
-    x, w, s, size = a[5], a[6], a[7], item_size(like)
+    w, s, size = a[7], a[8], item_size(like)
     first, last = share(k, part, parts, LINE)
+    x, stride = block(a[6], n, k, first, last, a[5], size)
     gemm(
         call, wide, False, False, n, m, last - first,
-        x + first * size, k, w + first * m * size, m, 0.0, s + part * n * m * size, m, like,
-    )  # fmt: skip
-
-
-def linear_partial_apart(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """The same, with the columns of x that make a part in a block of their own."""
-    n, call, wide, k, m = a[0], a[1], a[2], a[3], a[4]
-    x, w, s, size = a[5], a[6], a[7], item_size(like)
-    first, last = share(k, part, parts, LINE)
-    gemm(
-        call, wide, False, False, n, m, last - first,
-        x + n * first * size, last - first, w + first * m * size, m,
-        0.0, s + part * n * m * size, m, like,
+        x, stride, w + first * m * size, m, 0.0, s + part * n * m * size, m, like,
     )  # fmt: skip
 
 
@@ -127,24 +116,14 @@ def linear_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:
 def outer(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``W = x^T d``, summed over the examples: d (n, m), x (n, k), W (k, m)."""
     n, call, wide, k, m = a[0], a[1], a[2], a[3], a[4]
-    d, x, w, size = a[5], a[6], a[7], item_size(like)
+    d, w, size = a[6], a[8], item_size(like)
     top, rows, left, columns = _tile(k, m, part, parts)
     if rows == 0 or columns == 0:
         return
+    x, stride = block(a[7], n, k, top, top + rows, a[5], size)
     gemm(
         call, wide, True, False, rows, columns, n,
-        x + top * size, k, d + left * size, m, 0.0, w + (top * m + left) * size, m, like,
-    )  # fmt: skip
-
-
-def outer_apart(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """The same by rows of W, with the columns of x that make them in a block of their own."""
-    n, call, wide, k, m = a[0], a[1], a[2], a[3], a[4]
-    d, x, w, size = a[5], a[6], a[7], item_size(like)
-    first, last = share(k, part, parts, LINE)
-    gemm(
-        call, wide, True, False, last - first, m, n,
-        x + n * first * size, last - first, d, m, 0.0, w + first * m * size, m, like,
+        x, stride, d + left * size, m, 0.0, w + (top * m + left) * size, m, like,
     )  # fmt: skip
 
 

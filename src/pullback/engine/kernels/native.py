@@ -61,13 +61,21 @@ def _fixed_pointer(number: Any) -> Any:
     return at
 
 
-_words_at, _bytes_at, _reals_at = map(_fixed_pointer, (types.int64, types.uint8, types.float64))
+_words_at, _words_32_at, _bytes_at, _reals_at = map(
+    _fixed_pointer, (types.int64, types.uint32, types.uint8, types.float64)
+)
 
 
 @njit(inline="always")
 def integers(address: Any, count: Any) -> Any:
     """Return the ``count`` 64-bit integers at ``address``."""
     return carray(_words_at(address), (count,))
+
+
+@njit(inline="always")
+def words_32(address: Any, count: Any) -> Any:
+    """Return the ``count`` words of 32 bits at ``address``."""
+    return carray(_words_32_at(address), (count,))
 
 
 @njit(inline="always")
@@ -102,6 +110,17 @@ def item_size(typing: Any, like: Any) -> Any:
     return types.int64(like), generate
 
 
+@intrinsic
+def square_on_stack(typing: Any, like: Any) -> Any:
+    """Return the address of 32 words of 32 bits that last as long as the kernel runs."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        place = cgutils.alloca_once(builder, ir.ArrayType(ir.IntType(32), 32))
+        return builder.ptrtoint(place, WORD)
+
+    return types.int64(like), generate
+
+
 @njit(inline="always")
 def share(count: Any, part: Any, parts: Any, unit: Any) -> Any:
     """Return start and stop of a part of ``count``, in whole ``unit``s as far as they go."""
@@ -109,6 +128,15 @@ def share(count: Any, part: Any, parts: Any, unit: Any) -> Any:
     start = units * part // parts * unit
     stop = units * (part + 1) // parts * unit
     return min(start, count), min(stop, count)
+
+
+@njit(inline="always")
+def block(x: Any, n: Any, k: Any, first: Any, last: Any, apart: Any, size: Any) -> Any:
+    """Return where columns ``first`` to ``last`` of x (n, k) begin, and its stride in numbers.
+
+    Apart, the columns that make a part lie in a block of their own, one after the other.
+    """
+    return (x + n * first * size, last - first) if apart else (x + first * size, k)
 
 
 @njit(fastmath={"reassoc"})  # in any order, so that it runs in lanes
