@@ -53,6 +53,12 @@ def mnist() -> Table:
     return train.x.reshape(len(train), -1), train.y.astype(np.int64), 1 / 255
 
 
+def mnist_without_zeros() -> Table:
+    """The same, with the smallest value that is not 0 in place of each 0."""
+    x, y, scale = mnist()
+    return np.maximum(x, 1), y, scale
+
+
 ADULT = "tables/adult-train.csv"
 NUMBERS = (0, 4, 10, 11, 12)  # age, years of education, capital gain, capital loss, hours a week
 MARITAL_STATUS = (
@@ -91,7 +97,7 @@ def adult() -> Table:
     return x.astype(np.float32), y, 1.0
 
 
-SOURCES = {"mnist": mnist, "adult": adult}
+SOURCES = {"mnist": mnist, "mnist-without-zeros": mnist_without_zeros, "adult": adult}
 
 
 def mnist_folder() -> Path:

@@ -4,6 +4,7 @@ from suite.workloads import Training
 
 WORKLOAD = Training(
     title="MNIST, 784-128-64-10, batches of 128",
+    note="Four fifths of the inputs are 0, and we multiply only the others.",
     data="mnist",
     widths=(784, 128, 64, 10),
     batch=128,
@@ -25,5 +26,4 @@ WORKLOAD = Training(
         "sklearn": 0.35,
         "thinc": 0.35,
     },
-    peak=0.6,
 )
