@@ -62,6 +62,96 @@ def batch_norm(net, p, x, ctx):
     return y.reshape(x.shape)
 
 
+def group_norm(net, p, x, ctx):
+    first = x.movedim(-1, 1)
+    return F.group_norm(first, net.groups, p["gamma"], p["beta"], net.eps).movedim(1, -1)
+
+
+def channel_dropout(net, p, x, ctx):
+    if not ctx.train:
+        return x
+    drawn = ctx.uniform((len(x), x.shape[-1]), "dropout") >= net.rate
+    kept = torch.tensor(drawn).reshape(len(x), *(1,) * (x.ndim - 2), x.shape[-1])
+    return torch.where(kept, x / (1 - net.rate), torch.zeros_like(x))
+
+
+def pairs(value, axes=2):
+    return tuple(value) if isinstance(value, tuple) else (value,) * axes
+
+
+def padded(net, x, kernel, stride, dilation, fill=0.0):
+    """``x``, channels first, with the padding that ``net`` asks for."""
+    axes, padding = len(kernel), net.padding
+    if padding == "valid":
+        return x
+    if padding == "same":  # as TensorFlow's documentation has it
+        sides = []
+        for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True):
+            short = max(0, (int(np.ceil(n / s)) - 1) * s + (k - 1) * d + 1 - n)
+            sides.append((short // 2, short - short // 2))
+    else:
+        sides = [side if isinstance(side, tuple) else (side, side) for side in pairs(padding, axes)]
+    return F.pad(x, [n for side in reversed(sides) for n in side], value=fill)
+
+
+def conv(net, p, x, ctx):
+    axes = x.ndim - 2
+    stride, dilation = pairs(net.stride, axes), pairs(net.dilation, axes)
+    first = padded(net, x.movedim(-1, 1), pairs(net.kernel_size, axes), stride, dilation)
+    weight = p["W"].movedim((-1, -2), (0, 1))
+    function = {1: F.conv1d, 2: F.conv2d}[axes]
+    bias = p["b"] if net.bias else None
+    y = function(first, weight, bias, stride, 0, dilation, net.groups)
+    return y.movedim(1, -1)
+
+
+def conv_transpose(net, p, x, ctx):
+    stride, dilation = map(pairs, (net.stride, net.dilation))
+    weight = p["W"].movedim((-2, -1), (0, 1))
+    y = F.conv_transpose2d(x.movedim(-1, 1), weight, None, stride, dilation=dilation)
+    if net.padding == "same":
+        wanted = [n * s for n, s in zip(x.shape[1:], stride, strict=False)]
+        if any(w > n for w, n in zip(wanted, y.shape[2:], strict=True)):
+            y = F.pad(y, [0, max(0, wanted[1] - y.shape[3]), 0, max(0, wanted[0] - y.shape[2])])
+        starts = [(n - w) // 2 for n, w in zip(y.shape[2:], wanted, strict=True)]
+        y = y[:, :, starts[0] : starts[0] + wanted[0], starts[1] : starts[1] + wanted[1]]
+    elif net.padding != "valid":
+        sides = [s if isinstance(s, tuple) else (s, s) for s in pairs(net.padding)]
+        (top, bottom), (left, right) = sides
+        y = y[:, :, top : y.shape[2] - bottom, left : y.shape[3] - right]
+    y = y.movedim(1, -1)
+    return y + p["b"] if net.bias else y
+
+
+def pool(net, p, x, ctx):
+    size = pairs(net.size)
+    stride = size if net.stride is None else pairs(net.stride)
+    first = x.movedim(-1, 1)
+    if type(net).__name__ == "MaxPool2d":
+        y = F.max_pool2d(padded(net, first, size, stride, (1, 1), -torch.inf), size, stride)
+        return y.movedim(1, -1)
+    ones = padded(net, torch.ones_like(first), size, stride, (1, 1))
+    sums = F.avg_pool2d(padded(net, first, size, stride, (1, 1)), size, stride)
+    return (sums / F.avg_pool2d(ones, size, stride)).movedim(1, -1)
+
+
+def upsample(net, p, x, ctx):
+    factor = tuple(map(float, pairs(net.factor)))
+    first = x.movedim(-1, 1)
+    return F.interpolate(first, scale_factor=factor, mode=net.mode).movedim(1, -1)
+
+
+def pad(net, p, x, ctx):
+    return padded(net, x.movedim(-1, 1), (1, 1), (1, 1), (1, 1), net.fill).movedim(1, -1)
+
+
+def gate(net, p, x, ctx):
+    scale = chain(net, p, x, ctx)
+    while scale.ndim < x.ndim:
+        scale = scale[:, None]
+    return x * scale
+
+
 SEEN: dict[str, dict[str, torch.Tensor]] = {}
 """The running statistics after batch normalisation, by path."""
 
@@ -86,7 +176,23 @@ THEIRS: dict[str, Callable] = {
     "BatchNorm": batch_norm,
     "Dropout": dropout,
     "RandomShift": random_shift,
+    "GroupNorm": group_norm,
+    "ChannelDropout": channel_dropout,
+    "Conv1d": conv,
+    "Conv2d": conv,
+    "ConvTranspose2d": conv_transpose,
+    "MaxPool2d": pool,
+    "AvgPool2d": pool,
+    "GlobalAvgPool": lambda net, p, x, ctx: x.flatten(1, -2).mean(dim=1),
+    "GlobalMaxPool": lambda net, p, x, ctx: x.flatten(1, -2).amax(dim=1),
+    "AdaptiveAvgPool2d": lambda net, p, x, ctx: F.adaptive_avg_pool2d(
+        x.movedim(-1, 1), net.output_size
+    ).movedim(1, -1),
+    "Upsample": upsample,
+    "Pad": pad,
+    "Gate": gate,
     "Flatten": lambda net, p, x, ctx: x.reshape(len(x), -1),
+    "Channels": lambda net, p, x, ctx: x[..., None] if x.ndim == 3 else x,
     "Reshape": lambda net, p, x, ctx: x.reshape(len(x), *net.shape),
 }
 

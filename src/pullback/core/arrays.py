@@ -17,6 +17,13 @@ def namespace(x: Any) -> Any:
     return array_namespace(x)
 
 
+def full(shape: tuple[int, ...], fill: float, like: Any) -> Any:
+    """Return an array of ``fill``, of ``like``'s library, dtype and device."""
+    if isinstance(like, np.ndarray):
+        return np.full_like(like, fill, order="C", shape=shape)
+    return namespace(like).full(shape, fill, dtype=like.dtype, device=like.device)
+
+
 LINE = 64
 """Bytes of a line of the cache, and of the widest registers."""
 

@@ -1,5 +1,6 @@
 """Engines: how maps, losses, updates and batches are run."""
 
+from pullback.engine import conv as _conv
 from pullback.engine import dense as _dense
 from pullback.engine import norm as _norm
 from pullback.engine.batches import lower_batches
@@ -29,4 +30,4 @@ __all__ = [
     "total",
 ]
 
-del _dense, _norm
+del _conv, _dense, _norm

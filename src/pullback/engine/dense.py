@@ -19,12 +19,19 @@ from pullback.engine.blas import find_blas
 from pullback.engine.lower import Lowered, Plan, lowers
 from pullback.engine.sums import WithSums
 from pullback.engine.team import Job, team
+from pullback.maps.conv import Conv1d, Conv2d
 from pullback.maps.elementwise import ReLU, Sigmoid, Tanh
 from pullback.maps.linear import Linear
-from pullback.maps.shape import Flatten, Reshape
+from pullback.maps.pool import MaxPool2d
+from pullback.maps.shape import Channels, Flatten, Reshape
+
+DO_RELU_AFTER = (Linear, Conv1d, Conv2d)
+"""The maps whose lowered forms apply the ReLU after them."""
+DO_SLOPE_BEFORE = (*DO_RELU_AFTER, MaxPool2d)
+"""The maps whose lowered forms multiply their cotangent by the slope of the ReLU before them."""
 
 
-def _taken_over(neighbour: Map | None) -> int:
+def taken_over(neighbour: Map | None) -> int:
     """Return the kernels' number of an activation that a product takes over, else 0."""
     from pullback.engine.kernels import dense
 
@@ -51,7 +58,7 @@ class LoweredLinear(WithSums):
         assert blas is not None  # or the map would not have been lowered
         sizes = (blas.gemm[dtype], int(blas.wide), k, m)
         # what follows the product, and whose slope the pullback multiplies by
-        after, before = _taken_over(plan.after), _taken_over(plan.before)
+        after, before = taken_over(plan.after), taken_over(plan.before)
         # the last of each's sizes: the parts of x do not lie apart (see ``program.apart``)
         outer = Job(dense.outer, dtype, 3, (*sizes, False), work=k * m, blas=True, independent=True)
         # Of a long product each thread takes some of the inputs, else some of the outputs.
@@ -81,10 +88,10 @@ class LoweredLinear(WithSums):
 
     def _sparse_jobs(self, dtype: str, rows: int, k: int, m: int) -> tuple[Job, Job]:
         """Return the product and the gradient of W over the inputs that are not 0."""
-        from pullback.engine.kernels import sparse
+        from pullback.engine.kernels import bits, sparse
 
         # a bit for each input, for each part in words of its own
-        self._words = np.empty(rows * (k // sparse.WORD + 1 + team().threads), np.uint32)
+        self._words = np.empty(rows * (k // bits.WORD + 1 + team().threads), np.uint32)
         sizes = (k, m, self._words.ctypes.data, False)
         return (
             Job(sparse.sparse_partial, dtype, 3, sizes, work=k * m),
@@ -111,10 +118,11 @@ class LoweredLinear(WithSums):
         return gx, gy
 
 
+@lowers(Channels)
 @lowers(Flatten)
 @lowers(Reshape)
 class LoweredRearrangement(Lowered):
-    """``Flatten`` and ``Reshape`` with the shapes worked out beforehand."""
+    """``Channels``, ``Flatten`` and ``Reshape`` with the shapes worked out beforehand."""
 
     jobs_only = True
 
@@ -158,8 +166,8 @@ class LoweredReLU(Lowered):
 
         super().__init__(source, plan)
         self._size = plan.x.size
-        self._done_before = type(plan.before) is Linear
-        self._done_after = type(plan.after) is Linear
+        self._done_before = type(plan.before) in DO_RELU_AFTER
+        self._done_after = type(plan.after) in DO_SLOPE_BEFORE
         if not self._done_before:
             self._y = plan.buffer(plan.x)
             self._forward = Job(dense.relu_forward, plan.x.dtype, 2, (self._size,), work=self._size)

@@ -19,7 +19,7 @@ from pullback.core.context import Context
 from pullback.core.map import Map, Params
 from pullback.core.spec import Spec, Specs
 from pullback.engine.blas import find_blas
-from pullback.maps.shape import Flatten, Reshape
+from pullback.maps.shape import Rearrangement
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Plan:
     """What a lowered map must know beforehand.
 
     ``x`` is the spec of its input, ``batch_size`` the most examples it will see at once, and
-    ``input_gradient`` says whether anyone wants its ``gx``. ``before`` and ``after`` are its
-    neighbours in a chain, in reference form: the maps whose output it gets, and that get its.
+    ``input_gradient`` says whether anyone wants its ``gx``. ``before`` is the map
+    whose output it gets in a chain, and ``following`` are those after it, in reference form.
     ``sparse`` says that most of the input is 0.
     """
 
@@ -36,8 +36,13 @@ class Plan:
     batch_size: int
     input_gradient: bool
     before: Map | None = None
-    after: Map | None = None
+    following: tuple[Map, ...] = ()
     sparse: bool = False
+
+    @property
+    def after(self) -> Map | None:
+        """The map that gets its output."""
+        return self.following[0] if self.following else None
 
     def buffer(self, spec: Spec, dtype: str | None = None) -> np.ndarray:
         """Return an array for a whole batch of ``spec``."""
@@ -179,11 +184,10 @@ def _faster(net: Map, plan: Plan) -> Map:
 def _lower_chain(chain: Chain, plan: Plan) -> Map:
     inputs = chain.inputs(plan.x)
     children, wanted, sparse = {}, plan.input_gradient, plan.sparse
-    neighbours = (None, *chain.maps, None)
     for i, (name, child) in enumerate(chain.children().items()):
-        before, after = neighbours[i], neighbours[i + 2]
-        own = Plan(inputs[name], plan.batch_size, wanted, before, after, sparse)
+        before = chain.maps[i - 1] if i else None
+        own = Plan(inputs[name], plan.batch_size, wanted, before, chain.maps[i + 1 :], sparse)
         children[name] = _lower(child, own)
-        sparse = sparse and isinstance(child, Flatten | Reshape)
+        sparse = sparse and isinstance(child, Rearrangement)
         wanted = wanted or bool(child.params(inputs[name]))
     return chain.with_children(children)

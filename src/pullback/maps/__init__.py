@@ -3,8 +3,9 @@
 from pullback.core.compose import Chain
 from pullback.core.lift import lift
 from pullback.maps.augment import RandomShift
-from pullback.maps.combine import Parallel, Residual, Shared
-from pullback.maps.dropout import Dropout
+from pullback.maps.combine import Gate, Parallel, Residual, Shared
+from pullback.maps.conv import Conv1d, Conv2d, ConvTranspose2d
+from pullback.maps.dropout import ChannelDropout, Dropout
 from pullback.maps.elementwise import (
     ELU,
     GELU,
@@ -16,21 +17,36 @@ from pullback.maps.elementwise import (
     Tanh,
 )
 from pullback.maps.linear import Linear
-from pullback.maps.norm import BatchNorm, LayerNorm
-from pullback.maps.shape import Flatten, Reshape
+from pullback.maps.norm import BatchNorm, GroupNorm, LayerNorm
+from pullback.maps.pool import AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool2d
+from pullback.maps.resample import AdaptiveAvgPool2d, Pad, Upsample
+from pullback.maps.shape import Channels, Flatten, Reshape
 from pullback.maps.softmax import LogSoftmax, Softmax
 
 __all__ = [
     "ELU",
     "GELU",
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
     "BatchNorm",
     "Chain",
+    "ChannelDropout",
+    "Channels",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose2d",
     "Dropout",
     "Flatten",
+    "Gate",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
+    "GroupNorm",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
+    "MaxPool2d",
+    "Pad",
     "Parallel",
     "RandomShift",
     "ReLU",
@@ -42,5 +58,6 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Upsample",
     "lift",
 ]

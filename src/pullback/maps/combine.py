@@ -78,6 +78,86 @@ class Residual(Composite):
         return dx + self.body.pushforward(p.get("body", {}), res["body"], dp.get("body", {}), dx)
 
 
+@MAPS.register
+@dataclass(frozen=True)
+class Gate(Composite):
+    r"""A map that scales its own input: ``y = x f(x)``.
+
+    ``f`` gives a number for each of ``x``, or, of shape ``(N, C)``, one for each channel (last
+    axis). Pullback :math:`g_x = f(x) g_y + J_f^T (x g_y)`, the product summed over the positions
+    where ``f`` has none. With pooling and a sigmoid, it is "Squeeze-and-excitation" (Hu and others,
+    2018), see ``pullback.models.squeeze_excite``.
+
+    Raises:
+        ConfigError: ``body`` is not a map.
+        ShapeError: the shape of ``f(x)`` is neither that of ``x`` nor its last axis alone.
+    """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x f(x)",
+        "gx = f(x) gy + Jᵀ (x gy)",
+    )
+
+    body: Map
+
+    def __post_init__(self) -> None:
+        check_children(self.names, self.maps)
+
+    @property
+    def names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The one child's name."""
+        return ("body",)
+
+    @property
+    def maps(self) -> tuple[Map, ...]:  # type: ignore[override]
+        """The one child."""
+        return (self.body,)
+
+    def with_children(self, children: Mapping[str, Map]) -> Gate:
+        """Return the same gate of another map."""
+        return Gate(children["body"])
+
+    def inputs(self, x: Specs) -> dict[str, Specs]:
+        """Return the input spec, which is the child's too."""
+        return {"body": x}
+
+    def spec(self, x: Specs) -> Specs:
+        """Return the input spec; the child's output must fit it."""
+        y = checked_spec("body", self.body, x)
+        if isinstance(y, tuple) or y.shape not in (x.shape, x.shape[-1:]):
+            raise ShapeError(
+                f"Gate needs a map to {x.shape} or {x.shape[-1:]}, found {x.shape} -> {y.shape}"
+            )
+        return x
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Return ``x f(x)``; no child can be called "": both factors have that name."""
+        scale, res = self.body.forward(p.get("body", {}), x, ctx.child("body"))
+        return x * _over_positions(scale, x), {"body": res, "": (x, scale)}
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Return ``f(x) gy + J_f^T (x gy)``."""
+        x, scale = res[""]
+        g = x * gy
+        if scale.ndim < g.ndim:
+            g = namespace(g).sum(g, axis=tuple(range(1, g.ndim - 1)))
+        gx, delta = self.body.pullback(p.get("body", {}), res["body"], g)
+        return _over_positions(scale, x) * gy + gx, {"body": delta}
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Return ``f(x) dx + x df``."""
+        x, scale = res[""]
+        change = self.body.pushforward(p.get("body", {}), res["body"], dp.get("body", {}), dx)
+        return _over_positions(scale, x) * dx + x * _over_positions(change, x)
+
+
+def _over_positions(scale: Any, x: Any) -> Any:
+    """Return ``scale``, given for each channel, in a shape that multiplies ``x``."""
+    if scale.ndim == x.ndim:
+        return scale
+    return scale.reshape((scale.shape[0], *(1 for _ in x.shape[1:-1]), scale.shape[-1]))
+
+
 _COMBINE = ("concat", "add")
 
 

@@ -12,42 +12,35 @@ from pullback.core.map import MAPS, Map, Params
 from pullback.core.spec import Specs
 
 
-@MAPS.register
-@dataclass(frozen=True)
-class Dropout(Map):
-    r"""``y = m x`` with ``m = 1/(1 - rate)`` kept with probability ``1 - rate``, else 0.
-
-    Outside training ``y = x``. The mask is the residual; pullback and pushforward multiply by
-    it. Srivastava and others (2014), in the inverted form.
-
-    Raises:
-        ConfigError: ``rate`` outside [0, 1).
-    """
+class RandomMask(Map):
+    """Base: ``y = m x`` in training, else ``y = x``; a subclass says what one draw decides on."""
 
     formulas: ClassVar[tuple[str, ...]] = (
         "y = m x",
         "gx = m gy",
     )
-
-    rate: float = 0.5
-
     passes_init: ClassVar[bool] = True
+    rate: float
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate < 1:
             raise ConfigError(
-                f"Dropout: rate={self.rate!r}; expected a number from 0 up to, not with, 1"
+                f"{self.title}: rate={self.rate!r}; expected a number from 0 up to, not with, 1"
             )
 
     def spec(self, x: Specs) -> Specs:
         """Return the input's spec."""
         return x
 
+    def drawn(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the mask for an input of ``shape``."""
+        raise NotImplementedError
+
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``m x`` and ``m``; outside training ``x`` and None."""
         if not ctx.train or self.rate == 0:
             return x, None
-        kept = ctx.uniform(tuple(x.shape), "dropout") >= self.rate
+        kept = ctx.uniform(self.drawn(tuple(x.shape)), "dropout") >= self.rate
         mask = as_array_like(kept / (1 - self.rate), x)
         return x * mask, mask
 
@@ -58,3 +51,40 @@ class Dropout(Map):
     def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
         """Return ``m dx``."""
         return dx if res is None else dx * res
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class Dropout(RandomMask):
+    r"""``y = m x`` with ``m = 1/(1 - rate)`` kept with probability ``1 - rate``, else 0.
+
+    Outside training ``y = x``. The mask is the residual; pullback and pushforward multiply by
+    it. Srivastava and others (2014), in the inverted form.
+
+    Raises:
+        ConfigError: ``rate`` outside [0, 1).
+    """
+
+    rate: float = 0.5
+
+    def drawn(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the input's shape."""
+        return shape
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class ChannelDropout(RandomMask):
+    """``Dropout`` of whole channels: one draw for each example and channel (last axis).
+
+    Tompson and others, "Efficient object localization using convolutional networks" (2015).
+
+    Raises:
+        ConfigError: ``rate`` outside [0, 1).
+    """
+
+    rate: float = 0.5
+
+    def drawn(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return one number for each example and channel."""
+        return (shape[0], *(1 for _ in shape[1:-1]), shape[-1])

@@ -1,4 +1,4 @@
-"""Normalisation over the batch and over the features."""
+"""Normalisation over the batch, over the features, and over groups of them."""
 
 from __future__ import annotations
 
@@ -123,8 +123,64 @@ class LayerNorm(Normalization):
 
 @MAPS.register
 @dataclass(frozen=True)
+class GroupNorm(Normalization):
+    """Groups of features (last axis), over all positions of an example, to mean 0 and variance 1.
+
+    Wu and He, "Group normalization" (2018); one group: of the whole example. Parameters ``gamma``,
+    ``beta``: ``(C,)``, one for each feature.
+
+    Raises:
+        ConfigError: ``groups`` is not a whole number of at least 1.
+        ShapeError: ``groups`` does not divide the features.
+    """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = γ h + β, h = (x - mean x) / √(var x + ε) over positions and a group of features",
+        "gx = (gh - mean gh - h mean(gh h)) / √(var x + ε), gh = γ gy",
+    )
+
+    groups: int = 32
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        _check_eps("GroupNorm", self.eps)
+        if type(self.groups) is not int or self.groups < 1:
+            raise ConfigError(
+                f"GroupNorm: groups={self.groups!r}; expected a whole number of at least 1"
+            )
+
+    def spec(self, x: Specs) -> Specs:
+        """Return the input's spec."""
+        check_rank("GroupNorm", x, 1)
+        if x.shape[-1] % self.groups:
+            raise ShapeError(
+                f"GroupNorm: {x.shape[-1]} features cannot be divided into groups={self.groups}"
+            )
+        return x
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Normalise over the positions and the features of a group."""
+        _, centred, variance = _moments(self._split(x), (1, 3))
+        sigma = namespace(x).sqrt(variance + self.eps)
+        h = (centred / sigma).reshape(x.shape)
+        return p["gamma"] * h + p["beta"], {"h": h, "sigma": sigma, "axes": (1, 3)}
+
+    def _split(self, x: Any) -> Any:
+        """Return ``x`` as ``(N, positions, groups, features of a group)``."""
+        features = x.shape[-1] // self.groups
+        return x.reshape((x.shape[0], math.prod(x.shape[1:-1]), self.groups, features))
+
+    def _through(self, res: Any, v: Any) -> Any:
+        split = {**res, "h": self._split(res["h"])}
+        return super()._through(split, self._split(v)).reshape(v.shape)
+
+
+@MAPS.register
+@dataclass(frozen=True)
 class BatchNorm(Normalization):
     r"""Each feature (last axis) to mean 0 and variance 1 over the batch, scaled and shifted.
+
+    The features of images are their channels: mean and variance go over all positions too.
 
     In training the batch's own mean and variance are used, and the running ones move towards
     them: ``r <- (1 - momentum) r + momentum b``, with the unbiased variance; otherwise the

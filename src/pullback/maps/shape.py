@@ -50,6 +50,28 @@ class Flatten(Rearrangement):
 
 @MAPS.register
 @dataclass(frozen=True)
+class Channels(Rearrangement):
+    """Grey images get an axis of one channel, ``(N, H, W) -> (N, H, W, 1)``; others stay.
+
+    Raises:
+        ShapeError: the input is no image: an example has neither two axes nor three.
+    """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x with an axis of channels",
+        "gx = gy in the shape of x",
+    )
+
+    def spec(self, x: Specs) -> Spec:
+        """Return the shape with an axis of channels."""
+        check_rank("Channels", x, 0)
+        if len(x.shape) not in (2, 3):
+            raise ShapeError(f"Channels needs images (H, W) or (H, W, C), found {x.shape}")
+        return Spec((*x.shape, 1) if len(x.shape) == 2 else x.shape, x.dtype)
+
+
+@MAPS.register
+@dataclass(frozen=True)
 class Reshape(Rearrangement):
     """An example takes another shape; one axis may be -1 and is worked out.
 

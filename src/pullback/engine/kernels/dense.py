@@ -28,7 +28,7 @@ def _tile(rows: Any, columns: Any, part: Any, parts: Any) -> Any:
 
 
 @njit(inline="always")
-def _finish(y: Any, b: Any, rows: Any, columns: Any, stride: Any, act: Any, like: Any) -> None:
+def finish(y: Any, b: Any, rows: Any, columns: Any, stride: Any, act: Any, like: Any) -> None:
     """Add the bias to a tile of the output, and apply the activation."""
     size = item_size(like)
     for i in range(rows):
@@ -54,7 +54,7 @@ def linear_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
         call, wide, False, False, rows, columns, k,
         x + top * k * size, k, w + left * size, m, 0.0, y, m, like,
     )  # fmt: skip
-    _finish(y, b + left * size if b else 0, rows, columns, m, act, like)
+    finish(y, b + left * size if b else 0, rows, columns, m, act, like)
 
 
 def linear_partial(a: Any, part: Any, parts: Any, like: Any) -> None:
@@ -87,7 +87,7 @@ def linear_total(a: Any, part: Any, parts: Any, like: Any) -> None:
             more = vector(s + (term * n + i) * m * size, m, like)
             for j in range(m):
                 out[j] += more[j]
-    _finish(y + top * m * size, b, bottom - top, m, m, act, like)
+    finish(y + top * m * size, b, bottom - top, m, m, act, like)
 
 
 def linear_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:

@@ -13,7 +13,7 @@ from pullback.engine.kernels.native import WORD
 
 BYTES = 64
 """Of the widest registers, and of a line of the cache; narrower machines use several."""
-TILES = (8, 4, 2, 1)
+TILES = (8, 6, 4, 2, 1)
 """How many such vectors a sum keeps in registers."""
 COMPARED = 32
 
@@ -36,12 +36,13 @@ def differ(typing: Any, address: Any, like: Any) -> Any:
 
 @intrinsic
 def add_rows(
-    typing: Any, y: Any, more: Any, bits: Any, x: Any, x_step: Any, w: Any, w_step: Any,
-    m: Any, like: Any,
+    typing: Any, y: Any, more: Any, bits: Any, count: Any, bits_step: Any,
+    x: Any, x_step: Any, x_jump: Any, w: Any, w_step: Any, w_jump: Any, m: Any, like: Any,
 ) -> Any:  # fmt: skip
-    """``y[:m] = sum_b x[b] w[b, :m]`` over the bits b of a word, plus ``y`` if ``more``.
+    """``y[:m] = sum x[t, b] w[t, b, :m]`` over the bits b of words t, plus ``y`` if ``more``.
 
-    ``y``, ``x`` and ``w`` are addresses, steps are in bytes; the ``m`` numbers are whole vectors.
+    ``y``, ``x``, ``w`` and that of ``count`` words of 32 bits are addresses; steps, from bit to
+    bit, and jumps, from word to word, are in bytes. The ``m`` numbers are whole vectors.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -52,7 +53,7 @@ def add_rows(
         return context.get_dummy_value()
 
     word = types.int64
-    return types.void(word, types.boolean, types.uint32, *(word,) * 5, like), generate
+    return types.void(word, types.boolean, *(word,) * 10, like), generate
 
 
 class _Rows:
@@ -60,8 +61,8 @@ class _Rows:
 
     def __init__(self, builder: Any, number: Any, size: int, values: Any) -> None:
         self.builder, self.number, self.size = builder, number, size
-        self.y, self.more, bits, self.x, self.x_step, self.w, self.w_step, self.m, _ = values
-        self.bits = builder.zext(bits, WORD)
+        self.y, self.more, self.bits, self.count, self.bits_step, *rest = values
+        self.x, self.x_step, self.x_jump, self.w, self.w_step, self.w_jump, self.m, _ = rest
         self.lanes = BYTES // size
         self.kind = ir.VectorType(number, self.lanes)
         name = f"llvm.fma.v{self.lanes}f{8 * size}"
@@ -80,8 +81,7 @@ class _Rows:
         following = builder.add(done, _word(tile * self.lanes))
         builder.cbranch(builder.icmp_signed("<=", following, self.m), body, after)
         builder.position_at_end(body)
-        offset = builder.mul(done, _word(self.size))
-        self._add(offset, tile)
+        self._add(builder.mul(done, _word(self.size)), tile)
         builder.store(following, self.done)
         builder.branch(again)
         builder.position_at_end(after)
@@ -92,37 +92,61 @@ class _Rows:
         entry = builder.block
         with builder.if_then(self.more):
             before, there = self._load(y, tile), builder.block
-        sums = self._phis(tile)
-        for each, number in zip(sums, before, strict=True):
+        start = [builder.phi(self.kind) for _ in range(tile)]
+        for each, number in zip(start, before, strict=True):
             each.add_incoming(number, there)
             each.add_incoming(ir.Constant(self.kind, [0.0] * self.lanes), entry)
-        for i, each in enumerate(self._loop(sums, w)):
+        for i, each in enumerate(self._words(start, w)):
             builder.store(each, self._at(y, i), align=self.size)
 
-    def _loop(self, start: list[Any], w: Any) -> list[Any]:
-        """Go through the bits, lowest first; return the sums."""
-        builder, entry = self.builder, self.builder.block
-        test, body, end = map(builder.append_basic_block, ("test", "bit", "end"))
-        builder.branch(test)
-        builder.position_at_end(test)
-        bits, sums = builder.phi(WORD), self._phis(len(start))
-        builder.cbranch(builder.icmp_signed("!=", bits, _word(0)), body, end)
+    def _words(self, start: list[Any], w: Any) -> list[Any]:
+        """Go through the words; return the sums."""
+        builder, index = self.builder, ir.IntType(32).as_pointer()
+        zero = _word(0)
+        end, values, close = self._loop([zero, *start])
+        t, sums = values[0], values[1:]
+        body = builder.append_basic_block("word")
+        builder.cbranch(builder.icmp_signed("<", t, self.count), body, end)
         builder.position_at_end(body)
-        bit = builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
-        factor = self._spread(builder.add(self.x, builder.mul(bit, self.x_step)))
-        rows = self._load(builder.add(w, builder.mul(bit, self.w_step)), len(start))
-        added = [builder.call(self.fma, [factor, *pair]) for pair in zip(rows, sums, strict=True)]
-        rest = builder.and_(bits, builder.sub(bits, _word(1)))
-        builder.branch(test)
-        incoming = zip([bits, *sums], [self.bits, *start], [rest, *added], strict=True)
-        for each, first, following in incoming:
-            each.add_incoming(first, entry)
-            each.add_incoming(following, body)
-        builder.position_at_end(end)
+        place = builder.add(self.bits, builder.mul(t, self.bits_step))
+        bits = builder.zext(builder.load(builder.inttoptr(place, index)), WORD)
+        x = builder.add(self.x, builder.mul(t, self.x_jump))
+        found = self._bits(sums, bits, x, builder.add(w, builder.mul(t, self.w_jump)))
+        close([builder.add(t, _word(1)), *found])
         return sums
 
-    def _phis(self, count: int) -> list[Any]:
-        return [self.builder.phi(self.kind) for _ in range(count)]
+    def _bits(self, start: list[Any], bits: Any, x: Any, w: Any) -> list[Any]:
+        """Go through the bits of a word, lowest first; return the sums."""
+        builder = self.builder
+        end, values, close = self._loop([bits, *start])
+        rest, sums = values[0], values[1:]
+        body = builder.append_basic_block("bit")
+        builder.cbranch(builder.icmp_signed("!=", rest, _word(0)), body, end)
+        builder.position_at_end(body)
+        bit = builder.cttz(rest, ir.Constant(ir.IntType(1), 1))
+        factor = self._spread(builder.add(x, builder.mul(bit, self.x_step)))
+        rows = self._load(builder.add(w, builder.mul(bit, self.w_step)), len(start))
+        added = [builder.call(self.fma, [factor, *pair]) for pair in zip(rows, sums, strict=True)]
+        close([builder.and_(rest, builder.sub(rest, _word(1))), *added])
+        return sums
+
+    def _loop(self, start: list[Any]) -> tuple[Any, list[Any], Any]:
+        """Begin a loop over values; return its end, the values, and how to close it."""
+        builder, entry = self.builder, self.builder.block
+        test, end = map(builder.append_basic_block, ("test", "end"))
+        builder.branch(test)
+        builder.position_at_end(test)
+        values = [builder.phi(each.type) for each in start]
+        for value, first in zip(values, start, strict=True):
+            value.add_incoming(first, entry)
+
+        def close(following: list[Any]) -> None:
+            for value, each in zip(values, following, strict=True):
+                value.add_incoming(each, builder.block)
+            builder.branch(test)
+            builder.position_at_end(end)
+
+        return end, values, close
 
     def _at(self, address: Any, i: int) -> Any:
         place = self.builder.inttoptr(address, self.kind.as_pointer())
