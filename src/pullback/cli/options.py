@@ -25,7 +25,7 @@ class Option:
 
 
 RECIPE_OPTIONS = (
-    Option("model", str, "The network: 'mlp:128,64' has hidden layers of 128 and 64 units."),
+    Option("model", str, "The network: mlp:128,64, lenet, small_cnn, resnet:20,16, a .toml file."),
     Option("activation", str, "Between the layers of an mlp: relu, tanh, sigmoid, gelu, ..."),
     Option("dropout", float, "Share of each hidden layer's outputs dropped in training."),
     Option("init", str, "How weights start: glorot_uniform, he_normal, textbook, ..."),

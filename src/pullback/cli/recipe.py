@@ -7,20 +7,20 @@ which beats the defaults.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from pullback import models
 from pullback.cli.options import RECIPE_OPTIONS
-from pullback.core.compose import Chain
 from pullback.core.config import from_config
 from pullback.core.errors import ConfigError, PullbackError, suggestion
 from pullback.core.initializers import INITIALIZERS
 from pullback.core.map import MAPS, Map
 from pullback.data.dataset import Data
 from pullback.losses.base import LOSSES
-from pullback.maps import Dropout, Flatten, Linear, RandomShift
+from pullback.maps import RandomShift
 from pullback.optim import OPTIMIZERS, Optimizer, chain
 from pullback.optim import transforms as update
 from pullback.optim.schedules import SCHEDULES, ConstantLR
@@ -61,7 +61,7 @@ RECIPES: dict[str, Recipe] = {
         "holdout": "stratified",
     },
 }
-"""What goes well with each data set; measured, see docs/benchmarks.md."""
+"""What goes well with each data set, and with it and a model; measured, see docs/benchmarks.md."""
 
 PRESETS: dict[str, Recipe] = {
     "reference": {
@@ -96,12 +96,7 @@ def read_file(path: str | None) -> Recipe:
     """Return the options of a TOML file, checked for unknown keys and wrong types."""
     if path is None:
         return {}
-    try:
-        content = tomllib.loads(Path(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such configuration file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from None
+    content = _read_toml(path)
     known = {option.key: option for option in RECIPE_OPTIONS}
     allowed = (*known, *SOURCE_KEYS, "settings")
     for key, value in content.items():
@@ -110,6 +105,15 @@ def read_file(path: str | None) -> Recipe:
         if key in known:
             content[key] = _typed(f"{path}: {key}", value, known[key].type, known[key].many)
     return content
+
+
+def _read_toml(path: str) -> Recipe:
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such configuration file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from None
 
 
 def _typed(where: str, value: Any, kind: Any, many: bool) -> Any:
@@ -128,13 +132,10 @@ def merge(name: str, file: Recipe, flags: Recipe) -> Recipe:
     preset = flags.get("preset") or file.get("preset")
     if preset is not None and preset not in PRESETS:
         raise ConfigError(f"unknown preset {preset!r}.{suggestion(preset, PRESETS)}")
-    return {
-        **DEFAULTS,
-        **RECIPES.get(name, {}),
-        **(PRESETS[preset] if preset else {}),
-        **file,
-        **flags,
-    }
+    given = {**(PRESETS[preset] if preset else {}), **file, **flags}
+    model = given.get("model")
+    own = RECIPES.get(f"{name} {model}", {}) if isinstance(model, str) else {}
+    return {**DEFAULTS, **RECIPES.get(name, {}), **own, **given}
 
 
 def settings_of(name: str, data: Data, file: Recipe, flags: Recipe) -> Settings:
@@ -169,27 +170,46 @@ def _adjusted(description: Any, flags: Recipe) -> Settings:
 
 
 def build_net(recipe: Recipe, data: Data) -> Map:
-    """Return the network of ``model``: ``mlp:128,64``, or a description in full."""
+    """Return the network of ``model``: a name with sizes, a TOML file, or a description in full."""
     model = recipe["model"]
+    if isinstance(model, str) and model.endswith(".toml"):
+        model = _read_toml(model)
     if isinstance(model, Mapping):
         net = from_config(dict(model))
         if not isinstance(net, Map):
             raise ConfigError(f"model: {model.get('type')!r} is not a map")
         return net
-    kind, _, sizes = model.partition(":")
-    if kind != "mlp":
-        raise ConfigError(f"model {model!r}; expected 'mlp:' and the hidden widths, as mlp:128,64")
+    name, _, sizes = model.partition(":")
     try:
-        hidden = [int(size) for size in sizes.split(",") if size]
+        numbers = [int(size) for size in sizes.split(",") if size]
     except ValueError:
-        raise ConfigError(f"model {model!r}; the widths are whole numbers, as mlp:128,64") from None
+        raise ConfigError(f"model {model!r}; the sizes are whole numbers, as mlp:128,64") from None
+    if name == "mlp":
+        return _mlp(numbers, recipe, data)
+    factory, most = NETWORKS.get(name, (None, 0))
+    if factory is None or len(numbers) > most:
+        raise ConfigError(f"model {model!r}; {TEXT_MODEL}{suggestion(name, ('mlp', *NETWORKS))}")
+    return factory(*numbers, outputs=_outputs(data))
+
+
+NETWORKS: dict[str, tuple[Callable[..., Map], int]] = {
+    "lenet": (models.lenet, 0),
+    "small_cnn": (models.small_cnn, 0),
+    "resnet": (models.resnet, 2),
+}
+"""Networks that can be named, and how many sizes may follow after a colon."""
+TEXT_MODEL = (
+    "expected mlp:128,64 (the hidden widths), lenet, small_cnn, resnet:20,16 (depth and width), "
+    "or a .toml file."
+)
+
+
+def _mlp(hidden: list[int], recipe: Recipe, data: Data) -> Map:
     init = INITIALIZERS.get(recipe["init"])() if recipe.get("init") else None
-    layers: list[Map] = [Flatten()]
-    for width in hidden:
-        layers += [Linear(width, init=init), MAPS.get(recipe["activation"])()]
-        if recipe["dropout"]:
-            layers.append(Dropout(recipe["dropout"]))
-    return Chain(*layers, Linear(_outputs(data), init=init))
+    activation = MAPS.get(recipe["activation"])()
+    return models.mlp(
+        hidden, _outputs(data), activation=activation, dropout=recipe["dropout"], init=init
+    )
 
 
 def _outputs(data: Data) -> int:
