@@ -22,12 +22,14 @@ from pullback.engine.team import Job, team
 from pullback.maps.conv import Conv1d, Conv2d
 from pullback.maps.elementwise import ReLU, Sigmoid, Tanh
 from pullback.maps.linear import Linear
+from pullback.maps.norm import BatchNorm
 from pullback.maps.pool import MaxPool2d
 from pullback.maps.shape import Channels, Flatten, Reshape
 
-DO_RELU_AFTER = (Linear, Conv1d, Conv2d)
+PRODUCTS = (Linear, Conv1d, Conv2d)
+DO_RELU_AFTER = (*PRODUCTS, BatchNorm)
 """The maps whose lowered forms apply the ReLU after them."""
-DO_SLOPE_BEFORE = (*DO_RELU_AFTER, MaxPool2d)
+DO_SLOPE_BEFORE = (*PRODUCTS, MaxPool2d)
 """The maps whose lowered forms multiply their cotangent by the slope of the ReLU before them."""
 
 

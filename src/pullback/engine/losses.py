@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pullback.engine.lower import DTYPES
 from pullback.engine.team import Job
 from pullback.losses.base import Loss
 from pullback.losses.classification import CrossEntropy
+from pullback.losses.weighted import WeightedSum
 
 
 class LoweredCrossEntropy(Loss):
     """``CrossEntropy`` on class numbers, without class weights; other targets go to the source.
+
+    Of outputs with positions, each position is a row.
 
     Values, slopes and cotangents live until the next forward pass. A class number out of range
     is explained by the source; in a batch that is replayed, its value is NaN.
@@ -26,6 +31,12 @@ class LoweredCrossEntropy(Loss):
 
     def forward(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the values in nats and their slopes."""
+        if y.ndim > 2 and target.shape == y.shape[:-1] and y.size:
+            rows = y.reshape(-1, y.shape[-1])
+            if _class_numbers(rows, target.reshape(-1)):
+                values, slope = self.forward(rows, target.reshape(-1))
+                count = len(rows) // len(y)
+                return values.reshape(len(y), count).mean(axis=1), slope.reshape(y.shape) / count
         if not _class_numbers(y, target) or y.dtype.name not in DTYPES:
             return self.source.forward(y, target)
         if y.shape != self._slope.shape or y.dtype != self._slope.dtype:
@@ -72,4 +83,6 @@ def lower_loss(loss: Loss) -> Loss:
     """Return the lowered form of ``loss``, or ``loss`` where there is none."""
     if type(loss) is CrossEntropy and loss.class_weights is None:
         return LoweredCrossEntropy(loss)
+    if type(loss) is WeightedSum:
+        return replace(loss, losses=tuple(map(lower_loss, loss.losses)))
     return loss

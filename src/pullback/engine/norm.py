@@ -7,18 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from pullback.core.arrays import empty
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
-from pullback.engine.lower import Plan, lowers
-from pullback.engine.sums import WithSums
-from pullback.engine.team import Job
+from pullback.engine.dense import taken_over
+from pullback.engine.lower import Lowered, Plan, lowers
+from pullback.engine.sums import Deferred, WithSums
+from pullback.engine.team import WORTH_SHARING, Job, team
+from pullback.maps.elementwise import ReLU
 from pullback.maps.norm import BatchNorm, LayerNorm
 
 
-class LoweredNormalization(WithSums):
-    """Base: buffers, and sums for ``gamma`` and ``beta``."""
+@lowers(LayerNorm)
+class LoweredLayerNorm(WithSums):
+    """``LayerNorm``, a few rows for each thread."""
 
     jobs_only = True
+    source: LayerNorm
 
     def __init__(self, source: Map, plan: Plan) -> None:
         from pullback.engine.kernels import dense, norm
@@ -35,18 +40,6 @@ class LoweredNormalization(WithSums):
                 dense.column_sums, self._dtype, 2, (self._k,), work=self._k, independent=True
             ),
         }
-
-
-@lowers(LayerNorm)
-class LoweredLayerNorm(LoweredNormalization):
-    """``LayerNorm``, a few rows for each thread."""
-
-    source: LayerNorm
-
-    def __init__(self, source: Map, plan: Plan) -> None:
-        from pullback.engine.kernels import norm
-
-        super().__init__(source, plan)
         sizes, work = (self._k,), 10 * self._k
         self._forward = Job(norm.layer_forward, self._dtype, 6, sizes, numbers=1, work=work)
         self._forward.numbers[0] = self.source.eps
@@ -67,45 +60,79 @@ class LoweredLayerNorm(LoweredNormalization):
 
 
 @lowers(BatchNorm)
-class LoweredBatchNorm(LoweredNormalization):
-    """``BatchNorm`` in training, a few columns for each thread; else the source."""
+class LoweredBatchNorm(Lowered):
+    """``BatchNorm`` in training, some rows for each thread; else the source."""
 
+    jobs_only = True
     source: BatchNorm
 
     def __init__(self, source: Map, plan: Plan) -> None:
         from pullback.engine.kernels import norm
 
         super().__init__(source, plan)
-        sizes, work = (self._k,), 10 * self._k
-        self._forward = Job(norm.batch_forward, self._dtype, 9, sizes, numbers=1, work=work)
+        k, dtype, threads = plan.x.shape[-1], plan.x.dtype, team().threads
+        self._positions, self._axes = math.prod(plan.x.shape[:-1]), len(plan.x.shape)
+        self._y, self._h, self._gx = (plan.buffer(plan.x) for _ in range(3))
+        self._seen = {name: np.empty(k, dtype) for name in ("mean", "var")}
+        self._sigma = np.empty((*(1,) * self._axes, k), dtype)
+        self._relu = type(plan.after) is ReLU
+        # every thread has sums of its own, in float64 whatever the dtype: to the jobs, words
+        self._sums, self._back_sums = np.empty((2, threads, 2, k), np.int64)
+        self._room = empty((threads, 3, k), dtype)
+        work = max(10 * k, WORTH_SHARING * threads)
+        self._sum = Job(norm.batch_sums, dtype, 2, (k,), work=work)
+        sizes = (k, threads, taken_over(plan.after))
+        self._forward = Job(norm.batch_forward, dtype, 10, sizes, numbers=1, work=work)
         self._forward.numbers[0] = self.source.eps
-        self._pull = Job(norm.batch_pullback, self._dtype, 7, sizes, work=work)
-        self._axes = tuple(range(len(plan.x.shape)))
-        around = (1,) * len(plan.x.shape)
-        self._seen = {name: np.empty(self._k, self._dtype) for name in ("mean", "var")}
-        self._sigma = np.empty((*around, self._k), self._dtype)
-        # float64 sums, whatever the dtype; to the jobs they are words
-        self._scratch = np.empty(self._k, np.int64), np.empty(self._k, np.int64)
+        self._back_sum = Job(norm.batch_back_sums, dtype, 3, (k,), work=work)
+        self._pull = Job(norm.batch_pullback, dtype, 7, (k, threads), work=work)
+        self._gradients = {
+            name: Job(norm.batch_gradients, dtype, 2, (threads, kind))
+            for kind, name in enumerate(("beta", "gamma"))
+        }
+        self._summed: Any = None
+        self._declared: tuple[Any, Any, dict[str, Any]] = (None, None, {})
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
-        """Normalise over all axes but the last."""
+        """Normalise over all axes but the last, and apply a ``ReLU`` that follows."""
         count = len(x) * self._positions
         if not ctx.train or count <= 1:
-            return self.source.forward(p, x, ctx)
+            y, res = self.source.forward(p, x, ctx)
+            return (np.maximum(y, 0, out=y) if self._relu else y), res
         y, h = self.rows(self._y, x), self.rows(self._h, x)
+        self._sum(count, x, self._sums)
         self._forward(
-            count, x, p["gamma"], p["beta"], y, h,
-            self._seen["mean"], self._seen["var"], self._sigma, self._scratch[0],
+            count, x, self._sums, p["gamma"], p["beta"], y, h,
+            self._seen["mean"], self._seen["var"], self._sigma, self._room,
         )  # fmt: skip
-        return y, {"h": h, "sigma": self._sigma, "axes": self._axes, "seen": self._seen}
+        axes = tuple(range(self._axes))
+        return y, {"h": h, "sigma": self._sigma, "axes": axes, "seen": self._seen}
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return the cotangent of ``x``, and ``gy`` as the delta."""
         if res["axes"] is None:
             return self.source.pullback(p, res, gy)
-        gx = self.rows(self._gx, gy)
-        self._pull(
-            len(gy) * self._positions, gy, p["gamma"], res["h"], res["sigma"], gx,
-            *self._scratch,
-        )  # fmt: skip
+        gx, count = self.rows(self._gx, gy), len(gy) * self._positions
+        self._add_up(res, gy)
+        self._pull(count, gy, self._back_sums, p["gamma"], res["h"], res["sigma"], gx, self._room)
         return gx, gy
+
+    def _add_up(self, res: Any, gy: Any) -> None:
+        self._back_sum(len(gy) * self._positions, gy, res["h"], self._back_sums)
+        self._summed = gy
+
+    def grads(self, p: Params, res: Any, delta: Any) -> dict[str, Any]:
+        """Declare what the source declares; the pullback has the sums already."""
+        seen_res, seen_delta, declared = self._declared
+        if res is not seen_res or delta is not seen_delta:
+            declared = {name: self._gradient(name, p, res, delta) for name in ("gamma", "beta")}
+            self._declared = res, delta, declared
+        return declared
+
+    def _gradient(self, name: str, p: Params, res: Any, delta: Any) -> Deferred:
+        def total(out: Any) -> None:
+            if self._summed is not delta:
+                self._add_up(res, delta)
+            self._gradients[name](out.size, self._back_sums, out)
+
+        return Deferred(lambda: self.source.grads(p, res, delta)[name], total, p[name], len(delta))
