@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pullback.data.batches import Batches, rows_of
+from pullback.data.batches import Batches, StreamedBatches, rows_of
 from pullback.data.dataset import Dataset
+from pullback.data.files import Pictures
 from pullback.data.normalize import Affine
 from pullback.engine.lower import DTYPES
 from pullback.engine.team import Job
@@ -64,6 +65,8 @@ class LoweredBatches(Batches):
 def lower_batches(dataset: Dataset, normalizer: Affine, batch_size: int, dtype: str) -> Batches:
     """Return the lowered form of ``Batches`` of these arguments, or the usual one."""
     x, numbers = dataset.x, (normalizer.scale, normalizer.shift)
+    if isinstance(x, Pictures):
+        return StreamedBatches(dataset, normalizer, batch_size, dtype)
     plain = x.flags.c_contiguous and x.dtype in (np.uint8, dtype) and dtype in DTYPES and len(x)
     if plain and not any(isinstance(number, tuple) for number in numbers):
         return LoweredBatches(dataset, normalizer, batch_size, dtype)

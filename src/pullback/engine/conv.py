@@ -14,7 +14,7 @@ from pullback.core.arrays import LINE, empty
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
 from pullback.engine.blas import find_blas
-from pullback.engine.dense import taken_over
+from pullback.engine.fusion import taken_over
 from pullback.engine.lower import Lowered, Plan, lowers
 from pullback.engine.sums import Deferred, Sum
 from pullback.engine.team import WORTH_SHARING, Job, team

@@ -16,28 +16,13 @@ from pullback.core.arrays import LINE, empty
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
 from pullback.engine.blas import find_blas
+from pullback.engine.fusion import applies_relu, multiplies_slope, taken_over
 from pullback.engine.lower import Lowered, Plan, lowers
 from pullback.engine.sums import WithSums
 from pullback.engine.team import Job, team
-from pullback.maps.conv import Conv1d, Conv2d
 from pullback.maps.elementwise import ReLU, Sigmoid, Tanh
 from pullback.maps.linear import Linear
-from pullback.maps.norm import BatchNorm
-from pullback.maps.pool import MaxPool2d
 from pullback.maps.shape import Channels, Flatten, Reshape
-
-PRODUCTS = (Linear, Conv1d, Conv2d)
-DO_RELU_AFTER = (*PRODUCTS, BatchNorm)
-"""The maps whose lowered forms apply the ReLU after them."""
-DO_SLOPE_BEFORE = (*PRODUCTS, MaxPool2d)
-"""The maps whose lowered forms multiply their cotangent by the slope of the ReLU before them."""
-
-
-def taken_over(neighbour: Map | None) -> int:
-    """Return the kernels' number of an activation that a product takes over, else 0."""
-    from pullback.engine.kernels import dense
-
-    return dense.RELU if type(neighbour) is ReLU else dense.NOTHING
 
 
 @lowers(Linear)
@@ -168,8 +153,8 @@ class LoweredReLU(Lowered):
 
         super().__init__(source, plan)
         self._size = plan.x.size
-        self._done_before = type(plan.before) in DO_RELU_AFTER
-        self._done_after = type(plan.after) in DO_SLOPE_BEFORE
+        self._done_before = applies_relu(plan.before)
+        self._done_after = multiplies_slope(plan.after)
         if not self._done_before:
             self._y = plan.buffer(plan.x)
             self._forward = Job(dense.relu_forward, plan.x.dtype, 2, (self._size,), work=self._size)

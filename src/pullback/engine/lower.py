@@ -115,6 +115,20 @@ def lowers(source: type[Map]) -> Callable[[L], L]:
     return enrol
 
 
+COMPOSITES: dict[type[Map], Any] = {}
+"""Reference composite to the lowered map around its lowered children."""
+
+
+def lowers_composite(source: type[Map]) -> Callable[[L], L]:
+    """Class decorator: the class takes the place of ``source``, whose children are lowered."""
+
+    def enrol(cls: L) -> L:
+        COMPOSITES[source] = cls
+        return cls
+
+    return enrol
+
+
 class WithoutInputGradient(Lowered):
     """A map before the first parameter: its cotangent would be thrown away, so it is not made."""
 
@@ -167,27 +181,35 @@ def _lower(net: Map, plan: Plan) -> Map:
 def _faster(net: Map, plan: Plan) -> Map:
     if isinstance(net, Chain):
         return _lower_chain(net, plan)
+    known = isinstance(plan.x, Spec) and plan.x.dtype in DTYPES
     if net.children():
         inputs = net.inputs(plan.x)  # type: ignore[attr-defined]
-        return net.with_children(
+        built = net.with_children(
             {
                 name: _lower(child, Plan(inputs[name], plan.batch_size, True))
                 for name, child in net.children().items()
             }
         )
+        around = COMPOSITES.get(type(net))
+        return around(built, plan) if known and around and around.fits(net) else built
     kernel = KERNELS.get(type(net))
-    if kernel is None or not isinstance(plan.x, Spec) or plan.x.dtype not in DTYPES:
-        return net
-    return kernel(net, plan)
+    return kernel(net, plan) if known and kernel else net
 
 
 def _lower_chain(chain: Chain, plan: Plan) -> Map:
     inputs = chain.inputs(plan.x)
     children, wanted, sparse = {}, plan.input_gradient, plan.sparse
     for i, (name, child) in enumerate(chain.children().items()):
-        before = chain.maps[i - 1] if i else None
-        own = Plan(inputs[name], plan.batch_size, wanted, before, chain.maps[i + 1 :], sparse)
+        # a chain in a chain is as if its maps stood there
+        before = [plan.before, *_flat(chain.maps[:i])][-1]
+        following = (*_flat(chain.maps[i + 1 :]), *plan.following)
+        own = Plan(inputs[name], plan.batch_size, wanted, before, following, sparse)
         children[name] = _lower(child, own)
         sparse = sparse and isinstance(child, Rearrangement)
         wanted = wanted or bool(child.params(inputs[name]))
     return chain.with_children(children)
+
+
+def _flat(maps: tuple[Map, ...]) -> tuple[Map, ...]:
+    """Return the maps with those of chains in their place."""
+    return tuple(each for m in maps for each in (_flat(m.maps) if isinstance(m, Chain) else (m,)))

@@ -10,7 +10,7 @@ import numpy as np
 from pullback.core.arrays import empty
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
-from pullback.engine.dense import taken_over
+from pullback.engine.fusion import taken_over
 from pullback.engine.lower import Lowered, Plan, lowers
 from pullback.engine.sums import Deferred, WithSums
 from pullback.engine.team import WORTH_SHARING, Job, team
