@@ -85,8 +85,8 @@ class LoweredParallel(LoweredSum):
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Pull ``gy`` back through both, and add."""
-        cotangents, deltas = [], {}
+        cotangents, deltas = {}, {}
         for name, child in self.source.children().items():
-            gx, deltas[name] = child.pullback(p.get(name, {}), res[name], gy)
-            cotangents.append(gx)
-        return self._pulled(*cotangents, res[""]), deltas
+            cotangents[name], deltas[name] = child.pullback(p.get(name, {}), res[name], gy)
+        one, other = cotangents.values()
+        return self._pulled(one, other, res[""]), deltas

@@ -13,6 +13,7 @@ import numpy as np
 from pullback.core.arrays import LINE, empty
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
+from pullback.core.spec import Spec
 from pullback.engine.blas import find_blas
 from pullback.engine.fusion import taken_over
 from pullback.engine.lower import Lowered, Plan, lowers
@@ -22,6 +23,8 @@ from pullback.maps.conv import Conv1d, Conv2d, Convolution
 from pullback.maps.elementwise import ReLU
 from pullback.maps.pool import MaxPool2d
 
+DIRECT = 512 * 1024
+"""Bytes of W up to which it stays in the second level of the cache, beside the image."""
 CACHED = 192 * 1024
 """Bytes of patches that are gathered at once: less than the second level of the cache holds."""
 
@@ -29,6 +32,93 @@ CACHED = 192 * 1024
 def _two(sizes: tuple[int, ...], one: int) -> tuple[int, ...]:
     """Return sizes of two axes, of sizes of one or two."""
     return (one,) * (2 - len(sizes)) + sizes
+
+
+class Geometry:
+    """The sizes of a convolution of two axes, and which kernels suit them."""
+
+    def __init__(self, source: Convolution, x: Spec) -> None:
+        over = source.over(x.shape[:-1])
+        self.dtype, self.size = x.dtype, np.dtype(x.dtype).itemsize
+        self.channels, self.outputs, self.groups = x.shape[-1], source.channels, source.groups
+        self.image, self.windows = _two(over.inside, 1), _two(over.outside, 1)
+        self.kernel, self.stride, self.dilation = (
+            _two(sizes, 1) for sizes in (over.kernel, over.stride, over.dilation)
+        )
+        self.pads = ((0, 0),) * (2 - len(over.pads)) + over.pads
+        self.padded = tuple(n + sum(pad) for n, pad in zip(self.image, self.pads, strict=True))
+        self.patch = math.prod(self.kernel) * self.channels // self.groups
+
+    def mostly_zeros(self, following: tuple[Map, ...], y: Spec) -> bool:
+        """Whether max-pooling leaves most of the output's gradient 0, in a form for the kernels."""
+        pool = following[1:2] if following and type(following[0]) is ReLU else following[:1]
+        row = self.kernel[1] * self.channels * self.size
+        fits = row % LINE == 0 and self.outputs % 32 == 0 and self._plain
+        if not fits or not pool or type(pool[0]) is not MaxPool2d:
+            return False
+        windows = pool[0].over(y.shape[:-1])
+        apart = all(s >= k for s, k in zip(windows.stride, windows.kernel, strict=True))
+        return apart and windows.count >= 4
+
+    @property
+    def _plain(self) -> bool:
+        return self.groups == 1 and self.dilation[1] == 1
+
+    def kernels(self, sparse: bool) -> tuple[Any, Any, Any]:
+        """Return the kernels of the forward pass, the pullback, and the gradient of W."""
+        from pullback.engine.kernels import conv, conv_sparse, direct, lanes
+
+        small = self._plain and self.patch * self.outputs * self.size <= DIRECT
+        forwards = small and self.outputs * self.size % lanes.BYTES == 0
+        forward = direct.direct_forward if forwards else conv.conv_forward
+        if sparse:
+            return forward, conv_sparse.conv_sparse_pullback, conv_sparse.conv_sparse_outer
+        spans = (d * (k - 1) for d, k in zip(self.dilation, self.kernel, strict=True))
+        near = all(max(pad) <= span for pad, span in zip(self.pads, spans, strict=True))
+        backwards = small and near and self.stride == (1, 1)
+        backwards = backwards and self.channels * self.size % lanes.BYTES == 0
+        return (
+            forward,
+            direct.direct_pullback if backwards else conv.conv_pullback,
+            direct.direct_outer if forwards else conv.conv_outer,
+        )
+
+    def total(self, sparse: bool, threads: int) -> tuple[Job, int]:
+        """Return the job that adds up the threads' gradients of W, and the count it is given."""
+        from pullback.engine.kernels import conv, conv_sparse
+
+        numbers, rows = self.patch * self.outputs, self.kernel[0]
+        if not sparse:
+            return Job(conv.conv_total, self.dtype, 2, (threads,), work=1), numbers
+        words = (self.outputs, self.patch // rows, threads)
+        kernel = conv_sparse.conv_sparse_total
+        return Job(kernel, self.dtype, 2, words, work=numbers // rows), rows
+
+    def layout(self) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Return memory for the kernels, and the sizes in their order."""
+        (rows, columns), outputs = self.windows, self.outputs
+        at_once = max(1, min(rows, CACHED // (columns * self.patch * self.size)))
+        words = -(-outputs // 32)
+        around = [n + d * (k - 1) for n, d, k in zip(
+            self.image, self.dilation, self.kernel, strict=True)]  # fmt: skip
+        parts = (
+            # the padded image, or the gradient with what windows on the image see around it
+            max(math.prod(self.padded) * self.channels, math.prod(around) * outputs) * self.size,
+            at_once * columns * self.patch * self.size,
+            max(math.prod(self.kernel) * self.channels * outputs * self.size,
+                rows * -(-columns // 32) * 32 * words * 4),
+            rows * columns * words * 4,
+        )  # fmt: skip
+        places = np.cumsum([0, *(-(-part // LINE) * LINE for part in parts)]).tolist()
+        scratch = empty((team().threads, places[-1]), np.uint8)
+        blas = find_blas()
+        assert blas is not None  # or the map would not have been lowered
+        sizes = (
+            blas.gemm[self.dtype], int(blas.wide), 0, *self.image, self.channels, rows, columns,
+            outputs, self.groups, *self.kernel, *self.stride, *self.dilation, self.pads[0][0],
+            self.pads[1][0], *self.padded, at_once, scratch.ctypes.data, places[-1], *places[1:4],
+        )  # fmt: skip
+        return scratch, sizes
 
 
 @lowers(Conv1d)
@@ -47,80 +137,24 @@ class LoweredConvolution(Lowered):
         self._y = plan.buffer(spec)
         self._gx = plan.buffer(plan.x) if plan.input_gradient else None
         self._declared: tuple[Any, Any, dict[str, Any]] = (None, None, {})
-        dtype, threads = plan.x.dtype, team().threads
-        over = self.source.over(plan.x.shape[:-1])
-        patch = over.count * plan.x.shape[-1] // self.source.groups
-        numbers = patch * self.source.channels
-        self._positions = math.prod(over.outside)
+        dtype, threads, shape = plan.x.dtype, team().threads, Geometry(self.source, plan.x)
+        numbers = shape.patch * shape.outputs
         # every thread has a sum of its own, even of little work
-        work = max(self._positions * numbers, WORTH_SHARING * threads)
-        sparse = self._mostly_zeros(dtype)
-        after, before = taken_over(plan.after), taken_over(plan.before)
-        self._scratch, sizes = self._layout(dtype)
+        work = max(math.prod(shape.windows) * numbers, WORTH_SHARING * threads)
+        self._scratch, sizes = shape.layout()
 
-        def job(kernel: Any, act: int, arrays: int, independent: bool = False) -> Job:
+        def job(kernel: Any, act: int, arrays: int) -> Job:
             words = (*sizes[: conv.ACT - 1], act, *sizes[conv.ACT :])
-            return Job(kernel, dtype, arrays, words, work=work, blas=True, independent=independent)
+            return Job(kernel, dtype, arrays, words, work=work, blas=True)
 
-        self._forward = job(conv.conv_forward, after, 4)
-        pull = conv.conv_sparse_pullback if sparse else conv.conv_pullback
-        self._pull = job(pull, before, 4)
-        self._outer = job(conv.conv_sparse_outer if sparse else conv.conv_outer, 0, 3)
+        sparse = shape.mostly_zeros(plan.following, spec)
+        forward, pull, outer = shape.kernels(sparse)
+        self._forward = job(forward, taken_over(plan.after), 4)
+        self._pull, self._outer = job(pull, taken_over(plan.before), 4), job(outer, 0, 3)
         self._terms = empty((threads, numbers), dtype)
-        rows = over.kernel[0] if len(over.kernel) == 2 else 1
-        self._total_count = rows if sparse else numbers
-        if sparse:
-            words = (self.source.channels, patch // rows, threads)
-            self._total = Job(conv.conv_sparse_total, dtype, 2, words, work=numbers // rows)
-        else:
-            self._total = Job(conv.conv_total, dtype, 2, (threads,), work=1)
-        self._bias = Job(
-            dense.column_sums, dtype, 2, (self.source.channels,), work=self.source.channels
-        )
-
-    def _mostly_zeros(self, dtype: str) -> bool:
-        """Whether max-pooling leaves most of the output's gradient 0, in a form for the kernels."""
-        following = self.plan.following
-        pool = following[1:2] if following and type(following[0]) is ReLU else following[:1]
-        over = self.source.over(self.plan.x.shape[:-1])
-        row = over.kernel[-1] * self.plan.x.shape[-1] * np.dtype(dtype).itemsize
-        fits = row % LINE == 0 and self.source.channels % 32 == 0 and self.source.groups == 1
-        if not fits or over.dilation[-1] != 1 or not pool or type(pool[0]) is not MaxPool2d:
-            return False
-        windows = pool[0].over(self.source.spec(self.plan.x).shape[:-1])
-        apart = all(s >= k for s, k in zip(windows.stride, windows.kernel, strict=True))
-        return apart and windows.count >= 4
-
-    def _layout(self, dtype: str) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Return memory for the kernels, and the sizes in their order."""
-        source, x = self.source, self.plan.x
-        over = source.over(x.shape[:-1])
-        height, width = _two(over.inside, 1)
-        rows, columns = _two(over.outside, 1)
-        kernel, stride, dilation = (_two(s, 1) for s in (over.kernel, over.stride, over.dilation))
-        pads = ((0, 0),) * (2 - len(over.pads)) + over.pads
-        padded = height + sum(pads[0]), width + sum(pads[1])
-        size, outputs = np.dtype(dtype).itemsize, source.channels
-        patch = math.prod(kernel) * x.shape[-1] // source.groups
-        at_once = max(1, min(rows, CACHED // (columns * patch * size)))
-        words = -(-outputs // 32)
-        parts = (
-            math.prod(padded) * x.shape[-1] * size,
-            at_once * columns * patch * size,
-            max(math.prod(kernel) * x.shape[-1] * outputs * size,
-                rows * -(-columns // 32) * 32 * words * 4),
-            rows * columns * words * 4,
-        )  # fmt: skip
-        places = np.cumsum([0, *(-(-part // LINE) * LINE for part in parts)]).tolist()
-        scratch = empty((team().threads, places[-1]), np.uint8)
-        blas = find_blas()
-        assert blas is not None  # or the map would not have been lowered
-        sizes = (
-            blas.gemm[dtype], int(blas.wide), 0, height, width, x.shape[-1], rows, columns,
-            outputs, source.groups, *kernel, *stride, *dilation, pads[0][0], pads[1][0], *padded,
-            at_once, scratch.ctypes.data, places[-1], *places[1:4],
-        )  # fmt: skip
-        return scratch, sizes
+        self._total, self._total_count = shape.total(sparse, threads)
+        outputs = shape.outputs
+        self._bias = Job(dense.column_sums, dtype, 2, (outputs,), work=outputs)
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return the convolution, or what the activation after it makes of that, and ``x``."""

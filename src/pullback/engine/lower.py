@@ -184,9 +184,10 @@ def _faster(net: Map, plan: Plan) -> Map:
     known = isinstance(plan.x, Spec) and plan.x.dtype in DTYPES
     if net.children():
         inputs = net.inputs(plan.x)  # type: ignore[attr-defined]
+        count = plan.batch_size * net.examples(plan.x)  # type: ignore[attr-defined]
         built = net.with_children(
             {
-                name: _lower(child, Plan(inputs[name], plan.batch_size, True))
+                name: _lower(child, Plan(inputs[name], count, True))
                 for name, child in net.children().items()
             }
         )

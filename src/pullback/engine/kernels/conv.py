@@ -11,16 +11,12 @@ from typing import Any
 
 from numba import njit
 
-from pullback.engine.kernels.bits import WORD, mark, turn
 from pullback.engine.kernels.dense import LINE, RELU, finish
-from pullback.engine.kernels.lanes import add_rows
 from pullback.engine.kernels.native import (
     gemm,
     item_size,
     share,
-    square_on_stack,
     vector,
-    words_32,
 )
 
 (
@@ -36,33 +32,36 @@ SIZES = FIRST - 1
 
 
 @njit(inline="always")
-def _copy(source: Any, target: Any, count: Any, like: Any) -> None:
+def copy(source: Any, target: Any, count: Any, like: Any) -> None:
+    """Copy ``count`` numbers."""
     x, y = vector(source, count, like), vector(target, count, like)
     for j in range(count):
         y[j] = x[j]
 
 
 @njit(inline="always")
-def _zero(target: Any, count: Any, like: Any) -> None:
+def zero(target: Any, count: Any, like: Any) -> None:
+    """Make ``count`` numbers 0."""
     y = vector(target, count, like)
     for j in range(count):
         y[j] = 0
 
 
 @njit(inline="always")
-def _is_padded(a: Any) -> Any:
+def is_padded(a: Any) -> Any:
+    """Whether the image has padding."""
     return a[PADDED_HEIGHT] != a[HEIGHT] or a[PADDED_WIDTH] != a[WIDTH]
 
 
 @njit(inline="always")
-def _image(a: Any, x: Any, scratch: Any, like: Any) -> Any:
+def image_of(a: Any, x: Any, scratch: Any, like: Any) -> Any:
     """Return where the image at ``x`` lies with its padding; the border is 0 already."""
-    if not _is_padded(a):
+    if not is_padded(a):
         return x
     size, length = item_size(like), a[WIDTH] * a[CHANNELS]
     for i in range(a[HEIGHT]):
         row = (i + a[TOP]) * a[PADDED_WIDTH] + a[LEFT]
-        _copy(x + i * length * size, scratch + row * a[CHANNELS] * size, length, like)
+        copy(x + i * length * size, scratch + row * a[CHANNELS] * size, length, like)
     return scratch
 
 
@@ -79,11 +78,11 @@ def _patches(a: Any, image: Any, top: Any, rows: Any, group: Any, out: Any, like
                 source = image + place * size
                 if a[GROUPS] == 1 and a[DILATION_COLUMNS] == 1:
                     count = a[KERNEL_COLUMNS] * channels
-                    _copy(source, out, count, like)
+                    copy(source, out, count, like)
                     out += count * size
                 else:
                     for v in range(a[KERNEL_COLUMNS]):
-                        _copy(source + v * a[DILATION_COLUMNS] * channels * size, out, own, like)
+                        copy(source + v * a[DILATION_COLUMNS] * channels * size, out, own, like)
                         out += own * size
 
 
@@ -112,11 +111,11 @@ def _spread(a: Any, patches: Any, top: Any, rows: Any, group: Any, image: Any, l
 def _is_plain(a: Any) -> Any:
     """Whether the patches are the input itself: a window of one position."""
     one = a[KERNEL_ROWS] == 1 and a[KERNEL_COLUMNS] == 1 and a[GROUPS] == 1
-    return one and a[STRIDE_ROWS] == 1 and a[STRIDE_COLUMNS] == 1 and not _is_padded(a)
+    return one and a[STRIDE_ROWS] == 1 and a[STRIDE_COLUMNS] == 1 and not is_padded(a)
 
 
 @njit(inline="always")
-def _sizes(a: Any) -> Any:
+def sizes_of(a: Any) -> Any:
     """Return the numbers of an input and of an output image, of a patch, and outputs a group."""
     patch = a[KERNEL_ROWS] * a[KERNEL_COLUMNS] * (a[CHANNELS] // a[GROUPS])
     return (
@@ -130,14 +129,14 @@ def _sizes(a: Any) -> Any:
 def conv_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``y = act(conv(x, W) + b)``: x (n, H, W, C), b or none, y (n, rows, columns, outputs)."""
     x, w, b, y, size = a[FIRST], a[FIRST + 1], a[FIRST + 2], a[FIRST + 3], item_size(like)
-    inside, outside, patch, own = _sizes(a)
+    inside, outside, patch, own = sizes_of(a)
     scratch = a[SCRATCH] + part * a[SCRATCH_EACH]
     patches = scratch + a[PATCHES]
-    if _is_padded(a):
-        _zero(scratch, a[PADDED_HEIGHT] * a[PADDED_WIDTH] * a[CHANNELS], like)
+    if is_padded(a):
+        zero(scratch, a[PADDED_HEIGHT] * a[PADDED_WIDTH] * a[CHANNELS], like)
     first, last = share(a[0], part, parts, 1)
     for i in range(first, last):
-        image = _image(a, x + i * inside * size, scratch, like)
+        image = image_of(a, x + i * inside * size, scratch, like)
         for top in range(0, a[ROWS], a[AT_ONCE]):
             rows = min(a[AT_ONCE], a[ROWS] - top)
             count = rows * a[COLUMNS]
@@ -156,7 +155,7 @@ def conv_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
 
 
 @njit(inline="always")
-def _close(a: Any, image: Any, x: Any, gx: Any, like: Any) -> None:
+def close(a: Any, image: Any, x: Any, gx: Any, like: Any) -> None:
     """Write a padded image into ``gx`` without its padding, times the activation's slope."""
     size, length = item_size(like), a[WIDTH] * a[CHANNELS]
     for i in range(a[HEIGHT]):
@@ -177,12 +176,12 @@ def _close(a: Any, image: Any, x: Any, gx: Any, like: Any) -> None:
 def conv_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``gx``: patches ``gy W^T`` added up, times ``act'(x)``: gy, W, x what act has made, gx."""
     gy, w, x, gx, size = a[FIRST], a[FIRST + 1], a[FIRST + 2], a[FIRST + 3], item_size(like)
-    inside, outside, patch, own = _sizes(a)
+    inside, outside, patch, own = sizes_of(a)
     scratch = a[SCRATCH] + part * a[SCRATCH_EACH]
     patches = scratch + a[PATCHES]
     first, last = share(a[0], part, parts, 1)
     for i in range(first, last):
-        _zero(scratch, a[PADDED_HEIGHT] * a[PADDED_WIDTH] * a[CHANNELS], like)
+        zero(scratch, a[PADDED_HEIGHT] * a[PADDED_WIDTH] * a[CHANNELS], like)
         for top in range(0, a[ROWS], a[AT_ONCE]):
             rows = min(a[AT_ONCE], a[ROWS] - top)
             given = gy + (i * outside + top * a[COLUMNS] * a[OUTPUTS]) * size
@@ -193,22 +192,22 @@ def conv_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:
                     0.0, patches, patch, like,
                 )  # fmt: skip
                 _spread(a, patches, top, rows, g, scratch, like)
-        _close(a, scratch, x + i * inside * size, gx + i * inside * size, like)
+        close(a, scratch, x + i * inside * size, gx + i * inside * size, like)
 
 
 def conv_outer(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``s[part] = patches^T gy`` over the part's images: gy, x, s (parts, patch, outputs)."""
     gy, x, size = a[FIRST], a[FIRST + 1], item_size(like)
-    inside, outside, patch, own = _sizes(a)
+    inside, outside, patch, own = sizes_of(a)
     s = a[FIRST + 2] + part * patch * a[OUTPUTS] * size
     scratch = a[SCRATCH] + part * a[SCRATCH_EACH]
     patches = scratch + a[PATCHES]
-    _zero(s, patch * a[OUTPUTS], like)
-    if _is_padded(a):
-        _zero(scratch, a[PADDED_HEIGHT] * a[PADDED_WIDTH] * a[CHANNELS], like)
+    zero(s, patch * a[OUTPUTS], like)
+    if is_padded(a):
+        zero(scratch, a[PADDED_HEIGHT] * a[PADDED_WIDTH] * a[CHANNELS], like)
     first, last = share(a[0], part, parts, 1)
     for i in range(first, last):
-        image = _image(a, x + i * inside * size, scratch, like)
+        image = image_of(a, x + i * inside * size, scratch, like)
         for top in range(0, a[ROWS], a[AT_ONCE]):
             rows = min(a[AT_ONCE], a[ROWS] - top)
             given = gy + (i * outside + top * a[COLUMNS] * a[OUTPUTS]) * size
@@ -234,127 +233,3 @@ def conv_total(a: Any, part: Any, parts: Any, like: Any) -> None:
         term = vector(a[2] + (t * n + first) * size, last - first, like)
         for j in range(last - first):
             out[j] = term[j] if t == 0 else out[j] + term[j]
-
-
-# -- of a gradient most of which is 0
-
-
-@njit(inline="always")
-def _marks(a: Any, gy: Any, marks: Any, like: Any) -> None:
-    """Write, for each position of an image's gradient, which of its outputs are not 0."""
-    size, words = item_size(like), a[OUTPUTS] // WORD
-    found = words_32(marks, a[ROWS] * a[COLUMNS] * words)
-    for t in range(len(found)):
-        found[t] = mark(gy + t * WORD * size, WORD, like)
-
-
-def conv_sparse_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``conv_pullback``: each number of gy that is not 0 adds rows of W."""
-    gy, w, x, gx, size = a[FIRST], a[FIRST + 1], a[FIRST + 2], a[FIRST + 3], item_size(like)
-    inside, outside, _, outputs = _sizes(a)
-    scratch, words = a[SCRATCH] + part * a[SCRATCH_EACH], outputs // WORD
-    turned, marks = scratch + a[TURNED], scratch + a[MARKS]
-    length = a[KERNEL_COLUMNS] * a[CHANNELS]
-    for u in range(a[KERNEL_ROWS]):  # outputs first, then a row of the kernel
-        for j in range(length):
-            source = vector(w + (u * length + j) * outputs * size, outputs, like)
-            target = vector(turned + (u * outputs * length + j) * size, outputs * length, like)
-            for o in range(outputs):
-                target[o * length] = source[o]
-    found = words_32(marks, a[ROWS] * a[COLUMNS] * words)
-    first, last = share(a[0], part, parts, 1)
-    for i in range(first, last):
-        _zero(scratch, a[PADDED_HEIGHT] * a[PADDED_WIDTH] * a[CHANNELS], like)
-        given = gy + i * outside * size
-        _marks(a, given, marks, like)
-        for u in range(a[KERNEL_ROWS]):
-            for p in range(a[ROWS]):
-                row = (p * a[STRIDE_ROWS] + u * a[DILATION_ROWS]) * a[PADDED_WIDTH]
-                for q in range(a[COLUMNS]):
-                    t = p * a[COLUMNS] + q
-                    some = found[t * words]
-                    for word in range(1, words):
-                        some |= found[t * words + word]
-                    if some:
-                        place = (row + q * a[STRIDE_COLUMNS]) * a[CHANNELS]
-                        add_rows(
-                            scratch + place * size, True, marks + 4 * t * words, words, 4,
-                            given + t * outputs * size, size, WORD * size,
-                            turned + u * outputs * length * size, length * size,
-                            WORD * length * size, length, like,
-                        )  # fmt: skip
-        _close(a, scratch, x + i * inside * size, gx + i * inside * size, like)
-
-
-BAND = 8
-"""Rows of windows whose part of the image stays in the first level of the cache."""
-
-
-def conv_sparse_outer(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``conv_outer``, into s (parts, kernel rows, outputs, kernel columns x channels)."""
-    gy, x, size = a[FIRST], a[FIRST + 1], item_size(like)
-    inside, outside, patch, outputs = _sizes(a)
-    s = a[FIRST + 2] + part * patch * outputs * size
-    scratch, length = a[SCRATCH] + part * a[SCRATCH_EACH], a[KERNEL_COLUMNS] * a[CHANNELS]
-    turned, marks = scratch + a[TURNED], scratch + a[MARKS]
-    across = -(-a[COLUMNS] // WORD)
-    _zero(s, patch * outputs, like)
-    if _is_padded(a):
-        _zero(scratch, a[PADDED_HEIGHT] * a[PADDED_WIDTH] * a[CHANNELS], like)
-    first, last = share(a[0], part, parts, 1)
-    for i in range(first, last):
-        image = _image(a, x + i * inside * size, scratch, like)
-        given = gy + i * outside * size
-        _marks(a, given, marks, like)
-        _turn_marks(a, marks, turned, like)
-        for top in range(0, a[ROWS], BAND):
-            rows = min(BAND, a[ROWS] - top)
-            for u in range(a[KERNEL_ROWS]):
-                row = (top * a[STRIDE_ROWS] + u * a[DILATION_ROWS]) * a[PADDED_WIDTH]
-                for o in range(outputs):
-                    for word in range(across):
-                        t = top * a[COLUMNS] + word * WORD
-                        place = (row + word * WORD * a[STRIDE_COLUMNS]) * a[CHANNELS]
-                        add_rows(
-                            s + (u * outputs + o) * length * size, True,
-                            turned + 4 * ((top * across + word) * outputs + o), rows,
-                            4 * across * outputs,
-                            given + (t * outputs + o) * size, outputs * size,
-                            a[COLUMNS] * outputs * size,
-                            image + place * size, a[STRIDE_COLUMNS] * a[CHANNELS] * size,
-                            a[STRIDE_ROWS] * a[PADDED_WIDTH] * a[CHANNELS] * size, length, like,
-                        )  # fmt: skip
-
-
-@njit(inline="always")
-def _turn_marks(a: Any, marks: Any, turned: Any, like: Any) -> None:
-    """Write, for 32 columns of a row and each output, in which of them it is not 0."""
-    words, across = a[OUTPUTS] // WORD, -(-a[COLUMNS] // WORD)
-    found = words_32(marks, a[ROWS] * a[COLUMNS] * words)
-    out = words_32(turned, a[ROWS] * across * a[OUTPUTS])
-    square = words_32(square_on_stack(like), WORD)
-    for p in range(a[ROWS]):
-        for left in range(across):
-            for word in range(words):
-                for t in range(WORD):
-                    q = left * WORD + t
-                    at = (p * a[COLUMNS] + q) * words + word
-                    square[t] = found[at] if q < a[COLUMNS] else 0
-                turn(square)
-                for t in range(WORD):
-                    out[(p * across + left) * a[OUTPUTS] + word * WORD + t] = square[t]
-
-
-def conv_sparse_total(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``W[u, j, o] = sum_part s[part, u, o, j]``; ``a[0]`` kernel rows, outputs, length, terms."""
-    rows, outputs, length, terms, size = a[0], a[1], a[2], a[3], item_size(like)
-    numbers = rows * outputs * length
-    first, last = share(rows * length, part, parts, LINE)
-    for j in range(first, last):
-        out = vector(a[5] + j * outputs * size, outputs, like)
-        u, column = j // length, j % length
-        for t in range(terms):
-            place = (t * numbers + u * outputs * length + column) * size
-            term = vector(a[4] + place, outputs * length, like)
-            for o in range(outputs):
-                out[o] = term[o * length] if t == 0 else out[o] + term[o * length]
