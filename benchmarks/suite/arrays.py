@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 import pullback as pb
+from pullback.core.config import to_config
 from pullback.core.errors import DataError
 from pullback.data.load import VARIABLE, available
 from pullback.data.split import order
-from suite.workloads import Inference, Training, Update, Work
+from suite.networks import NETWORKS
+from suite.workloads import Images, Inference, Training, Update, Work
 
 Table = tuple[np.ndarray, np.ndarray, float]
 """Raw inputs ``(N, D)``, class numbers, and the factor from raw inputs to the network's."""
@@ -27,12 +29,29 @@ def write(workload: Work, path: Path) -> dict[str, object]:
         theta, gradient = rng.standard_normal((2, workload.size), np.float32)
         np.savez(path, theta=theta, gradient=gradient)
         return {"arrays": str(path)}
+    if isinstance(workload, Images):
+        return _images(workload, path)
     assert isinstance(workload, Training | Inference)
     x, y, scale = SOURCES[workload.data]()
     count = workload.examples if isinstance(workload, Training) else workload.batch
     rows = order(count, 0, 0)  # the order of our first epoch with seed 0
     np.savez(path, x=x[:count], y=y[:count], rows=rows, **_start(workload.widths))
     return {"arrays": str(path), "scale": scale}
+
+
+def _images(workload: Images, path: Path) -> dict[str, object]:
+    """Write images, and our start: the parameters in the order of the network."""
+    x, y, scale = mnist()
+    count = workload.examples
+    images = x[:count].reshape(count, 28, 28)
+    net = NETWORKS[workload.network]()
+    theta, _ = pb.init(net, pb.Spec((28, 28)), seed=0)
+    start = {
+        f"p{i}": theta.flat[entry.start : entry.stop].reshape(entry.shape)
+        for i, entry in enumerate(theta.layout.entries)
+    }
+    np.savez(path, x=images, y=y[:count], rows=order(count, 0, 0), **start)
+    return {"arrays": str(path), "scale": scale, "description": to_config(net)}
 
 
 def _start(widths: tuple[int, ...]) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from suite.peers import PEERS
 from suite.workloads import (
     Allocation,
     Growth,
+    Images,
     Inference,
     Programs,
     Training,
@@ -20,7 +21,7 @@ from suite.workloads import (
 )
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-KINDS = (Training, Inference, Update, Programs, Allocation, Growth)
+KINDS = (Training, Images, Inference, Update, Programs, Allocation, Growth)
 HEAD = (
     "| Peer | Ratio, median | Smallest and largest | Rounds | Pullback | Peer |",
     "|---|---|---|---|---|---|",

@@ -81,6 +81,29 @@ class Training(Work):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Images(Work):
+    """An epoch of plain SGD of a convolutional network: the first ``examples`` of MNIST.
+
+    ``network`` is a name that the workers know.
+    """
+
+    kind = "images"
+    section = "Training of convolutional networks: seconds an epoch"
+    network: str
+    batch: int
+    examples: int
+    lr: float = 0.01
+
+    def small(self) -> Images:
+        """Return the same with few examples."""
+        return replace(self, examples=2 * self.batch, rounds=2)
+
+    def job(self) -> dict[str, Any]:
+        """Return the numbers."""
+        return {"network": self.network, "batch": self.batch, "lr": self.lr}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inference(Work):
     """The outputs of a network, ``calls`` times in a row for the same ``batch`` examples."""
 

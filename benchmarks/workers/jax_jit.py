@@ -22,15 +22,28 @@ def forward(params: Params, x: jax.Array) -> jax.Array:
     return x @ weight + bias
 
 
-def loss_of(params: Params, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    logits = forward(params, x)
+Outputs = Callable[[Params, jax.Array], jax.Array]
+
+
+def loss_of(
+    params: Params, x: jax.Array, y: jax.Array, outputs: Outputs
+) -> tuple[jax.Array, jax.Array]:
+    logits = outputs(params, x)
     chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=1)
     return -chosen.mean(), (logits.argmax(1) == y).sum()
 
 
-def learn(params: Params, sums: Sums, x: jax.Array, y: jax.Array, lr: float) -> tuple[Params, Sums]:
+def learn(
+    params: Params,
+    sums: Sums,
+    x: jax.Array,
+    y: jax.Array,
+    lr: float,
+    outputs: Outputs = forward,
+) -> tuple[Params, Sums]:
     """Take one step; add loss and right answers to the sums."""
-    (loss, right), gradient = jax.value_and_grad(loss_of, has_aux=True)(params, x, y)
+    slopes = jax.value_and_grad(loss_of, has_aux=True)
+    (loss, right), gradient = slopes(params, x, y, outputs)
     params = jax.tree.map(lambda p, g: p - lr * g, params, gradient)
     return params, (sums[0] + loss * len(x), sums[1] + right)
 
@@ -80,6 +93,37 @@ def training(job: Job) -> Task:
     return Learner(job, epoch).task()
 
 
+def images(job: Job) -> Task:
+    """Two convolutions, pooling and two dense layers, channels last."""
+    x, y = jnp.array(job.inputs())[..., None], jnp.array(job.array["y"].astype(np.int32))
+    rows = job.array["rows"].astype(np.int32)
+
+    def outputs(params: Params, x: jax.Array) -> jax.Array:
+        for weight, bias in params[:2]:
+            axes = ("NHWC", "HWIO", "NHWC")
+            x = jax.lax.conv_general_dilated(x, weight, (1, 1), "VALID", dimension_numbers=axes)
+            x = jax.nn.relu(x + bias)
+        window = (1, 2, 2, 1)
+        x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+        return forward(params[2:], x.reshape(len(x), -1))
+
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def step(
+        params: Params, sums: Sums, x: jax.Array, y: jax.Array, index: Any
+    ) -> tuple[Params, Sums]:
+        return learn(params, sums, x[index], y[index], job.lr, outputs)
+
+    def epoch(params: Params) -> tuple[Params, Sums]:
+        sums = no_sums()
+        for begin in range(0, len(rows), job.batch):
+            params, sums = step(params, sums, x, y, rows[begin : begin + job.batch])
+        return params, sums
+
+    learner = Learner(job, epoch)
+    begin = [(job.array[f"p{2 * i}"], job.array[f"p{2 * i + 1}"]) for i in range(4)]
+    return Task(learner.run, lambda: setattr(learner, "params", jax.tree.map(jnp.array, begin)))
+
+
 def inference(job: Job) -> Task:
     params, x, outputs = start(job), jnp.array(job.inputs()), jax.jit(forward)
 
@@ -94,4 +138,4 @@ def inference(job: Job) -> Task:
 VERSIONS = {"jax": jax.__version__}
 
 if __name__ == "__main__":
-    serve({"training": training, "inference": inference}, VERSIONS)
+    serve({"training": training, "images": images, "inference": inference}, VERSIONS)

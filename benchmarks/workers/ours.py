@@ -11,6 +11,7 @@ import numpy as np
 from protocol import Job, Task, mean_size, serve
 
 import pullback as pb
+from pullback.core.config import from_config
 from pullback.data.split import order
 from pullback.engine import lower_optimizer
 from pullback.optim import Segment
@@ -62,6 +63,29 @@ def epoch_of(training: Training) -> Callable[[], float]:
 def training(job: Job) -> Task:
     made = learning(job)
     return Task(epoch_of(made), lambda: restart(job, made))
+
+
+def images(job: Job) -> Task:
+    settings = Settings(
+        net=from_config(job.description),
+        loss=pb.losses.CrossEntropy(),
+        optimizer=pb.optim.SGD(job.lr),
+        metrics=as_metrics(("accuracy",)),
+        epochs=1,
+        batch_size=job.batch,
+        normalize="scale",
+    )
+    data = pb.data.from_arrays(job.array["x"], job.array["y"])
+    made = Training(settings, data, None, ())
+    loop = made.loop
+
+    def reset() -> None:
+        for i, entry in enumerate(loop.learner.theta.layout.entries):
+            loop.learner.theta.flat[entry.start : entry.stop] = job.array[f"p{i}"].reshape(-1)
+        loop.position.epoch, loop.position.stopped = 0, None
+        loop.position.records.clear()
+
+    return Task(epoch_of(made), reset)
 
 
 def inference(job: Job) -> Task:
@@ -151,6 +175,7 @@ if __name__ == "__main__":
     serve(
         {
             "training": training,
+            "images": images,
             "inference": inference,
             "update": update,
             "allocation": allocation,

@@ -7,8 +7,10 @@ from itertools import pairwise
 
 import torch
 from protocol import THREADS, Job, Task, mean_size, serve
+from torch_networks import NETWORKS, as_theirs
 
 torch.set_num_threads(THREADS)
+Step = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
 def network(job: Job) -> torch.nn.Sequential:
@@ -29,6 +31,10 @@ def restart(job: Job, net: torch.nn.Sequential) -> None:
 
 def training(job: Job) -> Task:
     net = network(job)
+    return Task(epoch_of(job, step_of(job, net)), lambda: restart(job, net))
+
+
+def step_of(job: Job, net: torch.nn.Module) -> Step:
     optimizer = torch.optim.SGD(net.parameters(), lr=job.lr)
     loss_of = torch.nn.CrossEntropyLoss()
 
@@ -40,10 +46,7 @@ def training(job: Job) -> Task:
         optimizer.step()
         return loss.detach(), (outputs.argmax(1) == targets).sum()
 
-    return Task(epoch_of(job, step), lambda: restart(job, net))
-
-
-Step = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    return step
 
 
 def epoch_of(job: Job, step: Step) -> Callable[[], float]:
@@ -60,6 +63,23 @@ def epoch_of(job: Job, step: Step) -> Callable[[], float]:
         return float(total) / len(x)
 
     return epoch
+
+
+def images(job: Job) -> Task:
+    """Images with the channels last in memory, which is PyTorch's faster way on a processor."""
+    net = NETWORKS[job.network]().to(memory_format=torch.channels_last)
+    learn = step_of(job, net)
+
+    def step(inputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return learn(inputs[:, None].contiguous(memory_format=torch.channels_last), targets)
+
+    def reset() -> None:
+        with torch.no_grad():
+            for i, parameter in enumerate(net.parameters()):
+                start = torch.from_numpy(job.array[f"p{i}"])
+                parameter.copy_(as_theirs(start, net))
+
+    return Task(epoch_of(job, step), reset)
 
 
 def inference(job: Job) -> Task:
@@ -98,4 +118,5 @@ def update(job: Job, **how: bool) -> Task:
 VERSIONS = {"torch": torch.__version__}
 
 if __name__ == "__main__":
-    serve({"training": training, "inference": inference, "update": update}, VERSIONS)
+    kinds = {"training": training, "images": images, "inference": inference, "update": update}
+    serve(kinds, VERSIONS)

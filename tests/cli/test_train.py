@@ -109,7 +109,7 @@ def test_every_option_of_fit_is_a_flag():
         "loss": {"loss", "label_smoothing"},
         "optimizer": {"optimizer", "lr", "schedule", "weight_decay", "ema", "l1", "l2",
                       "clip_value", "clip_norm", "clip_global_norm"},
-        "augment": {"shift"},
+        "augment": {"shift", "augment"},
     }  # fmt: skip
     elsewhere = {"data", "out", "callbacks"}  # the argument, a flag of its own, the progress
     keys = {option.key for option in RECIPE_OPTIONS}
@@ -125,11 +125,32 @@ CHANGES = [
     ("--optimizer adamw --schedule exponential --clip-norm 1 --clip-global-norm 1", "AdamW"),
     ("--optimizer adadelta --schedule on_plateau --ema 0.9", "Adadelta"),
     ("--activation gelu --dropout 0.2 --init he_uniform --model mlp:16", "GELU"),
+    ("--model small_cnn --epochs 1", "MaxPool2d"),
+    ("--model resnet:8,4 --epochs 1", "GlobalAvgPool"),
     ("--label-smoothing 0.1 --weight-decay 0.1 --holdout random", "CrossEntropy"),
     ("--metric top3 --metric f1 --metric confusion --normalize scale", "TopK"),
     ("--dtype float64 --accumulate 3 --patience 1 --until-loss 0.01", "float64"),
     ("--max-steps 3 --max-seconds 5 --validation 0", "max_steps"),
 ]
+
+
+NETWORK = """
+type = "Chain"
+names = ["0", "1", "2", "3"]
+maps = [
+    { type = "Flatten" },
+    { type = "Linear", units = 7 },
+    { type = "Tanh" },
+    { type = "Linear", units = 10, bias = false },
+]
+"""
+
+
+def test_a_network_from_a_file(train, tmp_path):
+    (tmp_path / "net.toml").write_text(NETWORK)
+    *_, done = train("digits", *SHORT, "--model", str(tmp_path / "net.toml"))
+    net = pb.load_model(f"{done['run']}/model.safetensors").net
+    assert net == pb.Chain(pb.Flatten(), pb.Linear(7), pb.Tanh(), pb.Linear(10, bias=False))
 
 
 @pytest.mark.parametrize(("flags", "named"), CHANGES, ids=[c[1] for c in CHANGES])

@@ -18,10 +18,15 @@ from pullback.losses import CrossEntropy
 from pullback.maps import (
     BatchNorm,
     Chain,
+    Channels,
+    Conv2d,
     Dropout,
     Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
     LayerNorm,
     Linear,
+    MaxPool2d,
     Parallel,
     RandomShift,
     ReLU,
@@ -31,6 +36,7 @@ from pullback.maps import (
     Softmax,
     Tanh,
 )
+from pullback.models import depthwise_separable, residual_block, squeeze_excite
 
 TOLERANCES = {"float64": 1e-12, "float32": 2e-6}
 KERNEL_CASES = all_cases(*(cls.__name__ for cls in KERNELS))
@@ -62,6 +68,52 @@ NETWORKS = {
     ),
     "activations on activations": Case(
         Chain(Linear(4), ReLU(), Tanh(), Sigmoid(), ReLU(), Linear(2)), (5, 4)
+    ),
+    "convolutions": Case(
+        Chain(
+            Channels(),
+            Conv2d(16),
+            ReLU(),
+            Conv2d(32, padding="valid"),
+            ReLU(),
+            MaxPool2d(),
+            Flatten(),
+            Linear(3),
+        ),
+        (3, 8, 9),
+    ),
+    "residual images": Case(
+        Chain(
+            Conv2d(16, bias=False),
+            BatchNorm(),
+            ReLU(),
+            residual_block(16),
+            residual_block(32, 2, project=True),
+            residual_block(32),
+            GlobalAvgPool(),
+            Linear(3),
+        ),
+        (4, 6, 5, 2),
+        train=True,
+    ),
+    "residual images, not training": Case(
+        Chain(Conv2d(16), BatchNorm(), ReLU(), residual_block(16), Flatten(), Linear(2)),
+        (3, 4, 5, 1),
+    ),
+    "separable": Case(
+        Chain(Conv2d(4), depthwise_separable(4, 6, 2), squeeze_excite(6, 2), GlobalMaxPool()),
+        (3, 6, 6, 2),
+        train=True,
+    ),
+    "chains in chains": Case(
+        Chain(
+            Chain(Linear(4), ReLU()),
+            Chain(Residual(Chain(Linear(4))), Chain(ReLU())),
+            Chain(),
+            Chain(Chain(Linear(3), BatchNorm()), ReLU()),
+        ),
+        (5, 3),
+        train=True,
     ),
     "no parameters": Case(Chain(Tanh(), ReLU(), Flatten()), (3, 2, 2)),
 }

@@ -121,7 +121,9 @@ class Convolution(Windowed):
         weights = self._weights(w)
         y = namespace(x).matmul(rows, weights)  # (groups, N T, channels / groups)
         y = namespace(x).permute_dims(y, (1, 0, 2))
-        return y.reshape((x.shape[0], *over.outside, self.channels))
+        # rows in order, or what is added up later depended on how they lie
+        shape = (x.shape[0], *over.outside, self.channels)
+        return namespace(x).reshape(y, shape, copy=True)
 
     def _by_groups(self, patches: Any, count: int) -> Any:
         """Return ``(N, ..., count, C)`` as ``(groups, N T, count C / groups)``."""
