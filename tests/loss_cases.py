@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,12 +12,17 @@ from contract_cases import seeds_for
 from pullback.losses import (
     AbsoluteError,
     BinaryCrossEntropy,
+    Contrastive,
     CrossEntropy,
+    Dice,
+    Focal,
+    GIoU,
     HalfSquaredError,
     Huber,
     KLDivergence,
     Loss,
     SquaredError,
+    WeightedSum,
 )
 
 Target = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
@@ -77,6 +83,51 @@ def column(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.standard_normal(shape[:-1])
 
 
+def position_classes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.integers(0, shape[-1], shape[:-1])
+
+
+def position_shares(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.dirichlet(np.ones(shape[-1]), shape[:-1])
+
+
+def rare(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Few ones, and none in the first example."""
+    found = (rng.uniform(0, 1, shape) < 0.2).astype(float)
+    found[0] = 0
+    return found
+
+
+def boxes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Centre and size of boxes near the outputs' and far from them; the last example has none."""
+    every = math.prod(shape[:-1])
+    found = np.concatenate([rng.normal(0, 3, (every, 2)), rng.uniform(0.2, 4, (every, 2))], axis=1)
+    found[rng.uniform(0, 1, every) < 0.3, 2:] = 0
+    found = found.reshape(shape)
+    found[-1] = 0
+    return found
+
+
+def one_box(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return np.concatenate([rng.normal(0, 1, (*shape[:-1], 2)), np.ones((*shape[:-1], 2))], axis=-1)
+
+
+def boxes_and_classes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    rest = (*shape[:-1], shape[-1] - 4)
+    return np.concatenate([boxes(rng, (*shape[:-1], 4)), rare(rng, rest)], axis=-1)
+
+
+def members(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Classes of the members of groups; in the first, none has another of its class."""
+    found = rng.integers(0, 3, shape[:2])
+    found[0] = np.arange(shape[1])
+    return found
+
+
+def pairs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return np.arange(shape[1]) // 2 + np.zeros((shape[0], 1), np.uint8)
+
+
 def _regression(*losses: Loss, smooth: bool = False) -> list[LossCase]:
     shapes: list[tuple[tuple[int, ...], Target]] = [
         ((1, 3), numbers),
@@ -104,6 +155,38 @@ LOSS_CASES: dict[str, list[LossCase]] = {
         LossCase(CrossEntropy(class_weights=(0, 0.5, 3)), (6, 3), shares),
         LossCase(CrossEntropy(0.2, (2.0, 0.5, 3.0)), (6, 3), classes),
         LossCase(CrossEntropy(), (3, 1), classes),
+        LossCase(CrossEntropy(), (3, 2, 4), position_classes),
+        LossCase(CrossEntropy(0.2, (2.0, 0.5, 3.0)), (2, 2, 3, 3), position_classes),
+        LossCase(CrossEntropy(), (2, 3, 3), position_shares),
+    ],
+    "Dice": [
+        LossCase(Dice(), (1, 4, 3), position_classes, smooth=True),
+        LossCase(Dice(0.1), (3, 3, 2, 4), position_classes, smooth=True),
+        LossCase(Dice(), (2, 5, 3), position_shares, smooth=True),
+    ],
+    "Focal": [
+        LossCase(Focal(), (1, 5), rare, smooth=True),
+        LossCase(Focal(), (4, 3, 3), rare, smooth=True),
+        LossCase(Focal(0.0, 0.5), (3, 2, 2, 4), rare, smooth=True),
+        LossCase(Focal(1.5, 0.6), (4, 6), rare, smooth=True),
+    ],
+    "GIoU": [
+        LossCase(GIoU(), (3, 4), one_box),
+        LossCase(GIoU(), (4, 5, 4), boxes),
+        LossCase(GIoU(), (3, 2, 3, 4), boxes),
+        LossCase(GIoU(), (1, 2, 4), boxes),
+    ],
+    "Contrastive": [
+        LossCase(Contrastive(1.0), (1, 4, 3), pairs, smooth=True),
+        LossCase(Contrastive(0.7), (4, 5, 2), members, smooth=True),
+        LossCase(Contrastive(2.0), (3, 2, 3), members, smooth=True),
+    ],
+    "WeightedSum": [
+        LossCase(WeightedSum((CrossEntropy(), Dice()), (1.0, 0.5)), (3, 4, 3), position_classes),
+        LossCase(
+            WeightedSum((GIoU(), Focal()), (2.0, 1.0), (4, 3)), (3, 2, 2, 7), boxes_and_classes
+        ),
+        LossCase(WeightedSum((SquaredError(),), (3.0,)), (4, 2), numbers),
     ],
     "BinaryCrossEntropy": [
         LossCase(BinaryCrossEntropy(), (1, 1), bits, smooth=True),

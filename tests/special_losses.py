@@ -13,12 +13,17 @@ from typing import Any
 from pullback.losses import (
     AbsoluteError,
     BinaryCrossEntropy,
+    Contrastive,
     CrossEntropy,
+    Dice,
+    Focal,
+    GIoU,
     HalfSquaredError,
     Huber,
     KLDivergence,
     Loss,
     SquaredError,
+    WeightedSum,
 )
 
 
@@ -27,10 +32,10 @@ class LossPoint:
     """A loss of one example: its value and its slope."""
 
     loss: Loss
-    y: tuple[float, ...]
+    y: tuple[Any, ...]
     target: Any
     value: float
-    slope: tuple[float, ...]
+    slope: tuple[Any, ...]
     source: str
 
 
@@ -40,7 +45,65 @@ CE, BCE, KL = CrossEntropy(), BinaryCrossEntropy(), KLDivergence()
 HALF, SQUARED, ABSOLUTE = HalfSquaredError(), SquaredError(), AbsoluteError()
 LOW = math.exp(-36.75)
 LEAST = math.exp(-745)
+FOCAL, BOX, DICE, NEAR = Focal(), GIoU(), Dice(), Contrastive(1.0)
+HALFWAY = (0.5 + LOG2) / 16
+HERE, FAR, INSIDE = (0.0, 0.0, 64.0, 64.0), (1e3, 0, 64, 64), (0.0, 0.0, 128.0, 128.0)
+UNION, HULL = 2 * 64 * 64, 1064 * 64
+"""Of the boxes ``HERE`` and ``FAR``; the softplus of 64 is 64."""
+FIRST = 0.25 * (-20 / 81 - 0.32)
 LOSS_POINTS = [
+    LossPoint(CE, ((0, 0), (0, 0)), (0, 1), LOG2, ((-0.25, 0.25), (0.25, -0.25)), "definition"),
+    LossPoint(CE, ((1e4, -1e4), (0, 0)), (0, 1), LOG2 / 2, ((0, 0), (0.25, -0.25)), "limit"),
+    LossPoint(DICE, ((0, 0),), (0,), 7 / 45, ((FIRST, -FIRST),), "definition"),
+    LossPoint(DICE, ((1e4, -1e4),), (0,), 0, ((0, 0),), "limit"),
+    LossPoint(DICE, ((1e4, -1e4),), (1,), 0.5, ((0, 0),), "limit"),
+    LossPoint(DICE, ((NAN, 0),), (1,), NAN, ((NAN, NAN),), "IEEE"),
+    LossPoint(FOCAL, (0,), (1.0,), LOG2 / 16, (-HALFWAY,), "definition"),
+    LossPoint(FOCAL, (0, 0), (0.0, 0.0), 6 * LOG2 / 16, (3 * HALFWAY,) * 2, "definition"),
+    LossPoint(FOCAL, (0, 0), (1.0, 1.0), LOG2 / 16, (-HALFWAY / 2,) * 2, "definition"),
+    LossPoint(FOCAL, (1e4,), (1.0,), 0, (0,), "limit"),
+    LossPoint(FOCAL, (-1e4,), (1.0,), 2500, (-0.25,), "limit"),
+    LossPoint(FOCAL, (1e4,), (0.0,), 7500, (0.75,), "limit"),
+    LossPoint(FOCAL, (-1e4,), (0.0,), 0, (0,), "limit"),
+    LossPoint(FOCAL, (NAN,), (0.0,), NAN, (NAN,), "IEEE"),
+    LossPoint(Focal(0.0, 0.5), (0,), (1.0,), LOG2 / 2, (-0.25,), "definition"),
+    LossPoint(BOX, HERE, HERE, 0, (0, 0, 0, 0), "convention"),
+    LossPoint(BOX, HERE, INSIDE, 0.75, (0, 0, -1 / 256, -1 / 256), "definition"),
+    LossPoint(
+        BOX,
+        FAR,
+        HERE,
+        2 - UNION / HULL,
+        (64 * UNION / HULL**2, 0, 32 * UNION / HULL**2 - 64 / HULL, -64 / HULL),
+        "definition",
+    ),
+    LossPoint(BOX, (5, 5, 1, 1), (0.0, 0.0, 0.0, 0.0), 0, (0, 0, 0, 0), "definition"),
+    LossPoint(BOX, (3, 0, -1e4, 64), HERE, 1, (0, 0, 0, 0), "limit"),
+    LossPoint(BOX, (NAN, 0, 64, 64), HERE, NAN, (NAN, NAN, NAN, NAN), "IEEE"),
+    LossPoint(NEAR, ((1, 0), (1, 0)), (0, 0), 0, ((0, 0), (0, 0)), "definition"),
+    LossPoint(NEAR, ((1, 0), (3, 0)), (0, 1), 0, ((0, 0), (0, 0)), "definition"),
+    LossPoint(
+        NEAR,
+        ((1, 0), (1, 0), (1, 0)),
+        (0, 0, 1),
+        LOG2,
+        ((-0.25, 0), (-0.25, 0), (0.5, 0)),
+        "definition",
+    ),
+    LossPoint(
+        NEAR, ((1e3, 0), (1e3, 0), (-1e3, 0)), (0, 0, 1), 0, ((0, 0), (0, 0), (0, 0)), "limit"
+    ),
+    LossPoint(NEAR, ((NAN, 0), (1, 0)), (0, 0), NAN, ((NAN, NAN), (NAN, NAN)), "IEEE"),
+    LossPoint(WeightedSum((SQUARED,), (2.0,)), (3,), 5.0, 8, (-8,), "definition"),
+    LossPoint(WeightedSum((SQUARED, ABSOLUTE), (1.0, 2.0)), (3,), 1.0, 8, (6,), "definition"),
+    LossPoint(
+        WeightedSum((SQUARED, ABSOLUTE), (1.0, 1.0), (1, 1)),
+        (1, 2),
+        (0.0, 0.0),
+        3,
+        (2, 1),
+        "definition",
+    ),
     LossPoint(CE, (0, 0), 0, LOG2, (-0.5, 0.5), "definition"),
     LossPoint(CE, (1e4, -1e4), 0, 0, (0, 0), "limit"),
     LossPoint(CE, (1e4, -1e4), 1, 2e4, (1, -1), "definition"),

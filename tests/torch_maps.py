@@ -50,6 +50,85 @@ def random_shift(net, p, x, ctx):
     return torch.stack(moved)
 
 
+def with_channels(function):
+    """Images without channels are given one, and lose it again."""
+
+    def on_images(net, p, x, ctx):
+        if x.ndim == 4:
+            return function(net, x, ctx)
+        return function(net, x[..., None], ctx)[..., 0]
+
+    return on_images
+
+
+@with_channels
+def random_crop(net, x, ctx):
+    height, width = pairs(net.size)
+    x = F.pad(x, (0, 0) + 4 * (net.padding,))
+    free = np.array(x.shape[1:3]) - (height, width)
+    draws = free // 2 * np.ones((len(x), 1), int)
+    if ctx.train:
+        draws = (ctx.uniform((len(x), 2), "crop") * (free + 1)).astype(int)
+    return torch.stack(
+        [a[i : i + height, j : j + width] for a, (i, j) in zip(x, draws.tolist(), strict=True)]
+    )
+
+
+@with_channels
+def random_flip(net, x, ctx):
+    if not ctx.train:
+        return x
+    draws = ctx.uniform((len(x), 2), "flip")
+    flipped = []
+    for image, (top, left) in zip(x, draws, strict=True):
+        image = torch.flipud(image) if top < net.vertical else image
+        flipped.append(torch.fliplr(image) if left < net.horizontal else image)
+    return torch.stack(flipped)
+
+
+@with_channels
+def random_affine(net, x, ctx):
+    """By the matrix of each sampling, as theirs has no second derivative."""
+    if not ctx.train:
+        return x
+    (n, height, width, channels), draws = x.shape, ctx.uniform((len(x), 2), "affine")
+    angle = torch.tensor(np.radians((2 * draws[:, 0] - 1) * net.degrees))
+    factor = torch.tensor(1 - net.scale + 2 * net.scale * draws[:, 1])
+    cos, sin, none = torch.cos(angle) / factor, torch.sin(angle) / factor, 0 * angle
+    # columns come first, and both axes go from -1 to 1
+    across = torch.stack([cos, -sin * height / width, none], dim=1)
+    down = torch.stack([sin * width / height, cos, none], dim=1)
+    grid = F.affine_grid(
+        torch.stack([across, down], dim=1), [n, 1, height, width], align_corners=False
+    )
+    pixels = torch.eye(height * width, dtype=grid.dtype).reshape(1, -1, height, width)
+    taken = F.grid_sample(pixels.expand(n, -1, -1, -1), grid, align_corners=False)
+    return torch.einsum("nkij,nkc->nijc", taken.to(x.dtype), x.reshape(n, -1, channels))
+
+
+@with_channels
+def random_erasing(net, x, ctx):
+    if not ctx.train:
+        return x
+    height, width = x.shape[1:3]
+    erased = []
+    for image, draws in zip(x, ctx.uniform((len(x), 5), "erase"), strict=True):
+        chance, share, ratio, top, left = draws.tolist()
+        area = (net.area[0] * (1 - share) + net.area[1] * share) * height * width
+        ratio = np.exp(np.log(net.ratio) * (2 * ratio - 1))
+        ratio = min(max(ratio, area / width**2), height**2 / area)  # tall, wide
+        rows = min(max(round((area * ratio) ** 0.5), 1), height)
+        columns = min(max(round((area / ratio) ** 0.5), 1), width)
+        top, left = int(top * (height - rows + 1)), int(left * (width - columns + 1))
+        if chance < net.probability:
+            fill = image.mean(dim=(0, 1)) if net.fill == "mean" else torch.tensor(net.fill)
+            inside = torch.ones(rows, columns, 1, dtype=torch.bool)
+            edges = (0, 0, left, width - columns - left, top, height - rows - top)
+            image = torch.where(F.pad(inside, edges), fill.to(image.dtype), image)
+        erased.append(image)
+    return torch.stack(erased)
+
+
 def layer_norm(net, p, x, ctx):
     return F.layer_norm(x, (x.shape[-1],), p["gamma"], p["beta"], net.eps)
 
@@ -155,6 +234,13 @@ def gate(net, p, x, ctx):
 SEEN: dict[str, dict[str, torch.Tensor]] = {}
 """The running statistics after batch normalisation, by path."""
 
+
+def each(net, p, x, ctx):
+    own = ctx.child("body")._replace(first=ctx.first * x.shape[1])
+    y = apply(net.body, p.get("body", {}), x.flatten(0, 1), own)
+    return y.unflatten(0, x.shape[:2])
+
+
 THEIRS: dict[str, Callable] = {
     "Chain": chain,
     "Residual": residual,
@@ -176,6 +262,10 @@ THEIRS: dict[str, Callable] = {
     "BatchNorm": batch_norm,
     "Dropout": dropout,
     "RandomShift": random_shift,
+    "RandomCrop": random_crop,
+    "RandomFlip": random_flip,
+    "RandomAffine": random_affine,
+    "RandomErasing": random_erasing,
     "GroupNorm": group_norm,
     "ChannelDropout": channel_dropout,
     "Conv1d": conv,
@@ -191,6 +281,8 @@ THEIRS: dict[str, Callable] = {
     "Upsample": upsample,
     "Pad": pad,
     "Gate": gate,
+    "Each": each,
+    "UnitNorm": lambda net, p, x, ctx: x / (x.square().sum(dim=-1, keepdim=True) + net.eps).sqrt(),
     "Flatten": lambda net, p, x, ctx: x.reshape(len(x), -1),
     "Channels": lambda net, p, x, ctx: x[..., None] if x.ndim == 3 else x,
     "Reshape": lambda net, p, x, ctx: x.reshape(len(x), *net.shape),

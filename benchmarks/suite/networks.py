@@ -10,7 +10,18 @@ from pullback import models
 
 def two_convolutions() -> pb.Map:
     """Return conv 32, conv 64, pool, 128, 10."""
-    return models.small_cnn(dropout=0.0)
+    return pb.Chain(
+        pb.Channels(),
+        pb.Conv2d(32, 3, padding="valid"),
+        pb.ReLU(),
+        pb.Conv2d(64, 3, padding="valid"),
+        pb.ReLU(),
+        pb.MaxPool2d(),
+        pb.Flatten(),
+        pb.Linear(128),
+        pb.ReLU(),
+        pb.Linear(10),
+    )
 
 
 def residual() -> pb.Map:

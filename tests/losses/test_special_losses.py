@@ -7,12 +7,12 @@ import pytest
 from special_losses import LOSS_POINTS, LossPoint
 
 from pullback.engine import lower_loss
-from pullback.losses import LOSSES, CrossEntropy, KLDivergence
+from pullback.losses import LOSSES, CrossEntropy, Dice, KLDivergence
 
 
 def survives(point: LossPoint) -> bool:
     """Whether single precision holds the numbers of the point as they are."""
-    given = np.array([*point.y, *np.atleast_1d(point.target)], np.float64)
+    given = np.concatenate([np.ravel(point.y), np.ravel(point.target)]).astype(np.float64)
     with np.errstate(over="ignore", under="ignore"):
         same = given.astype(np.float32).astype(np.float64)
     small = abs(point.value) < 3e38 or not np.isfinite(point.value)
@@ -42,7 +42,7 @@ def test_losses(point, dtype):
         target = target.reshape(1, -1).astype(dtype)
     y, ulp = np.array([point.y], dtype), float(np.finfo(dtype).eps)
     value, slope = np.array(point.value, dtype), np.array(point.slope, dtype)
-    beside = ulp if isinstance(point.loss, CrossEntropy | KLDivergence) else 0.0
+    beside = ulp if isinstance(point.loss, CrossEntropy | KLDivergence | Dice) else 0.0
     invalid = "ignore" if point.source == "IEEE" else "raise"
     with np.errstate(invalid=invalid, divide="raise", under="ignore"):
         for loss in (point.loss, lower_loss(point.loss)):

@@ -10,7 +10,7 @@ torch = pytest.importorskip(
 )
 from torch_losses import LINKS, THEIRS  # noqa: E402
 
-from pullback.losses import LOSSES, mean_weights  # noqa: E402
+from pullback.losses import LOSSES, WeightedSum, mean_weights  # noqa: E402
 
 FOUND = all_loss_cases()
 every_case = pytest.mark.parametrize("case", FOUND.values(), ids=FOUND.keys())
@@ -39,10 +39,17 @@ def test_against_autograd(case: LossCase, weighted, rng):
     assert relative_error(gy, at.grad) < 1e-10
 
 
+def link_of(loss, y):
+    if isinstance(loss, WeightedSum):
+        parts = y.split(loss.widths, -1) if loss.widths else [y]
+        return torch.cat([link_of(*pair) for pair in zip(loss.losses, parts, strict=False)], -1)
+    return LINKS.get(type(loss).__name__, lambda y: y)(y)
+
+
 @every_case
 def test_links(case: LossCase):
     y, _ = case.arrays()
-    expected = LINKS.get(type(case.loss).__name__, lambda y: y)(torch.tensor(y))
+    expected = link_of(case.loss, torch.tensor(y))
     assert relative_error(case.loss.link(y), expected) < 1e-12
 
 

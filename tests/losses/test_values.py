@@ -5,6 +5,7 @@ import pytest
 from arrays import relative_error
 
 from pullback.core.errors import ConfigError, ShapeError
+from pullback.engine import lower_loss
 from pullback.losses import (
     AbsoluteError,
     BinaryCrossEntropy,
@@ -106,10 +107,22 @@ def test_classes_out_of_range_are_refused(target):
         CrossEntropy().forward(Y, np.array(target))
 
 
-@pytest.mark.parametrize("loss", [CrossEntropy(), KLDivergence()])
-def test_logits_are_rows(loss):
+def test_logits_are_rows():
     with pytest.raises(ShapeError, match=r"needs outputs \(N, classes\), found \(2, 1, 3\)"):
-        loss.forward(Y[:, None], np.array([0, 1]))
+        KLDivergence().forward(Y[:, None], np.array([0, 1]))
+    with pytest.raises(ShapeError, match=r"needs outputs \(N, classes\), found \(2,\)"):
+        CrossEntropy().forward(Y[:, 0], np.array([0, 1]))
+
+
+def test_cross_entropy_over_positions_is_the_mean_of_their_rows(rng):
+    y, target = rng.standard_normal((2, 3, 4, 5)), rng.integers(0, 5, (2, 3, 4))
+    for loss in (CrossEntropy(), CrossEntropy(0.1, (1, 2, 3, 4, 5))):
+        rows, slope = loss.forward(y.reshape(-1, 5), target.reshape(-1))
+        for form in (loss, lower_loss(loss)):
+            for wanted in (target, np.eye(5)[target]):
+                found = form.forward(y, wanted)
+                assert relative_error(found[0], rows.reshape(2, 12).mean(axis=1)) < 1e-15
+                assert relative_error(found[1], slope.reshape(y.shape) / 12) < 1e-15
 
 
 def test_class_weights_are_one_for_each_class():

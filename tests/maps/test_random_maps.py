@@ -4,13 +4,24 @@ import numpy as np
 import pytest
 
 from pullback.core.context import Context
-from pullback.maps import Chain, Dropout, RandomShift, ReLU
+from pullback.maps import (
+    Chain,
+    Dropout,
+    RandomAffine,
+    RandomErasing,
+    RandomFlip,
+    RandomShift,
+    ReLU,
+)
 
 CTX = Context(train=True, seed=5, step=7, path="a.b")
 DRAWING = {
     "dropout": (Dropout(0.4), (13, 7)),
     "dropout with odd rows": (Dropout(0.5), (11, 3, 3)),
     "shift": (RandomShift(2), (13, 5, 5)),
+    "flip": (RandomFlip(0.5, 0.5), (13, 5, 4)),
+    "affine": (RandomAffine(20, 0.2), (13, 5, 4, 2)),
+    "erasing": (RandomErasing(0.8), (13, 5, 4)),
     "within a chain": (Chain(ReLU(), drop=Dropout(0.3)), (9, 5)),
 }
 each_drawing = pytest.mark.parametrize(("net", "shape"), DRAWING.values(), ids=DRAWING.keys())

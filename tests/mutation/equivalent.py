@@ -91,26 +91,63 @@ EQUIVALENT: dict[str, str] = {
         "e  ->  kept = ctx.uniform(tuple(x.shape), 'dropout') > self.rate"
     ): "a draw equals the rate once in 2^53",
     (
-        "_shifted [constant] for down in range(-most, most + 1):  ->  for down in range(-"
-        "most, most + 2):"
-    ): "no image is moved by more than the most",
+        "cut_out [sign] after = np.maximum(starts.max(axis=0, initial=0) + size - x.shape"
+        "[1:3], 0)  ->  after = np.maximum(starts.max(axis=0, initial=0) + size + x.shape"
+        "[1:3], 0)"
+    ): "the border after an image is only larger than it must be",
     (
-        "_shifted [constant] for right in range(-most, most + 1):  ->  for right in range"
-        "(-most, most + 2):"
-    ): "no image is moved by more than the most",
+        "cut_out [dropped term] after = np.maximum(starts.max(axis=0, initial=0) + size -"
+        " x.shape[1:3], 0)  ->  after = np.maximum(starts.max(axis=0, initial=0) + size, "
+        "0)"
+    ): "the border after an image is only larger than it must be",
     (
-        "_shifted [condition] if chosen.size == 0:  ->  if False:"
-    ): "nothing is copied for no images; it only saves the work",
+        "cut_out [axis] after = np.maximum(starts.max(axis=0, initial=0) + size - x.shape"
+        "[1:3], 0)  ->  after = np.maximum(starts.max(initial=0) + size - x.shape[1:3], 0"
+        ")"
+    ): "the border after an image is only larger than it must be",
     (
-        "_overlap [mask] if shift >= 0:  ->  if shift > 0:"
-    ): "a shift of 0 gives the same slices by either formula",
+        "cut_out [constant] after = np.maximum(starts.max(axis=0, initial=0) + size - x.s"
+        "hape[1:3], 0)  ->  after = np.maximum(starts.max(axis=0, initial=1) + size - x.s"
+        "hape[1:3], 0)"
+    ): "the border after an image is only larger than it must be",
     (
-        "_overlap [constant] if shift >= 0:  ->  if shift >= 1:"
-    ): "a shift of 0 gives the same slices by either formula",
+        "cut_out [constant] after = np.maximum(starts.max(axis=0, initial=0) + size - x.s"
+        "hape[1:3], 0)  ->  after = np.maximum(starts.max(axis=0, initial=0) + size - x.s"
+        "hape[1:3], 1)"
+    ): "the border after an image is only larger than it must be",
     (
-        "_overlap [dropped term] return (slice(0, size + shift), slice(-shift, size))  ->"
-        "  return (slice(0, shift), slice(-shift, size))"
-    ): "an end below 0 counts from the end, where size + shift is",
+        "RandomCrop.forward [constant] free = np.array(self._free(tuple(x.shape[1:3])))  "
+        "->  free = np.array(self._free(tuple(x.shape[1:4])))"
+    ): "the places on the two axes are what is taken",
+    (
+        "RandomFlip.drawn [mask] chosen: np.ndarray = ctx.uniform((shape[0], 2), 'flip') "
+        "< (self.vertical, self.horizontal)  ->  chosen: np.ndarray = ctx.uniform((shape["
+        "0], 2), 'flip') <= (self.vertical, self.horizontal)"
+    ): "a draw equals the probability once in 2^53",
+    (
+        "_in_blocks [constant] count, every = (x.shape[0], max(1, NUMBERS // prod(x.shape"
+        "[1:])))  ->  count, every = (x.shape[0], max(2, NUMBERS // prod(x.shape[1:])))"
+    ): "how many images are worked on at once changes no result",
+    (
+        "_in_blocks [constant] count, every = (x.shape[0], max(1, NUMBERS // prod(x.shape"
+        "[1:])))  ->  count, every = (x.shape[0], max(1, NUMBERS // prod(x.shape[2:])))"
+    ): "how many images are worked on at once changes no result",
+    (
+        "_in_blocks [constant] parts = [slice(start, start + every) for start in range(0,"
+        " max(1, count), every)]  ->  parts = [slice(start, start + every) for start in r"
+        "ange(0, max(2, count), every)]"
+    ): "a part without images adds nothing",
+    (
+        "RandomErasing.drawn [mask] sides[0, chance >= self.probability] = 0  ->  sides[0"
+        ", chance > self.probability] = 0"
+    ): "a draw equals the probability once in 2^53",
+    (
+        "RandomErasing._hole [sign] down, right = ((np.arange(size) >= res[:, axis, None]"
+        ") & (np.arange(size) < res[:, axis, None] + res[:, axis + 2, None]) for axis, si"
+        "ze in enumerate(x.shape[1:3]))  ->  down, right = ((np.arange(size) >= res[:, ax"
+        "is, None]) & (np.arange(size) < res[:, axis, None] + res[:, axis - 2, None]) for"
+        " axis, size in enumerate(x.shape[1:3]))"
+    ): "counted from the end, these are the same two of four columns",
     (
         "one_hot [wrong variable] if isinstance(target, np.ndarray) and target.size:  -> "
         " if isinstance(y, np.ndarray) and target.size:"

@@ -19,6 +19,7 @@ from pullback.train.metrics import (
     R2,
     Accuracy,
     Confusion,
+    MeanIoU,
     Metric,
     Precision,
     Recall,
@@ -56,6 +57,7 @@ TABLE = {
     "Precision": Row(Precision(), "class", LOGITS, TRUE, (1 / 2 + 1 + 0) / 3, "precision"),
     "Recall": Row(Recall(), "class", LOGITS, TRUE, (1 + 1 / 2 + 0) / 3, "recall"),
     "F1": Row(F1(), "class", LOGITS, TRUE, (2 / 3 + 2 / 3 + 0) / 3, "f1"),
+    "MeanIoU": Row(MeanIoU(), "class", LOGITS, TRUE, (1 / 2 + 1 / 2 + 0) / 3, "meaniou"),
 }
 
 ALL = pytest.mark.parametrize("name", TABLE)
@@ -114,6 +116,7 @@ def scikit_learn(name: str, y, t, weight) -> Any:
         "Precision": lambda: metrics.precision_score(t, given, **average),
         "Recall": lambda: metrics.recall_score(t, given, **average),
         "F1": lambda: metrics.f1_score(t, given, **average),
+        "MeanIoU": lambda: metrics.jaccard_score(t, given, **average),
     }
     assert sorted(compute) == sorted(METRICS)
     return compute[name]()
@@ -252,3 +255,17 @@ def test_the_tally_of_losses_and_metrics(weighted):
     assert found["val_loss"] == pytest.approx(np.average(losses, weights=weight))
     assert found["val_accuracy"] == pytest.approx(value_of(Accuracy(), y, t, weight))
     assert math.isnan(Tally((), 1, "float64").results()["loss"])
+
+
+def test_mean_iou_counts_positions():
+    rng = np.random.default_rng(0)
+    y, t = rng.normal(size=(4, 2, 3, 5)), rng.integers(0, 5, (4, 2, 3)).astype(np.uint8)
+    rows = value_of(MeanIoU(), y.reshape(-1, 5), t.reshape(-1))
+    weight = np.array([1.0, 2.0, 0.0, 1.0])
+    sums, heavy = np.zeros(25), np.zeros(25)
+    MeanIoU().add(sums, y, t, None)
+    assert MeanIoU().result(sums) == rows
+    MeanIoU().add(sums, y[1:2], t[1:2], None)
+    MeanIoU().add(sums, y[2:3], t[2:3], np.array([-1.0]))
+    MeanIoU().add(heavy, y, t, weight)
+    np.testing.assert_array_equal(heavy, sums)

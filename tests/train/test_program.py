@@ -107,7 +107,8 @@ def test_tables_of_numbers_take_part_and_columns_scaled_apart_do_not(one_by_one,
 @pytest.mark.parametrize(
     "changes",
     [
-        {"augment": pb.RandomShift(1)}, {"accumulate": 2}, {"metrics": ("accuracy", "top2")},
+        {"augment": pb.RandomShift(1)}, {"mixup": 0.2}, {"accumulate": 2},
+        {"metrics": ("accuracy", "top2")},
         {"optimizer": pb.optim.chain(pb.optim.SGD(0.1), pb.optim.EMA(0.9))},
         {"loss": pb.losses.CrossEntropy(class_weights=(1.0,) * 10)},
     ],

@@ -15,13 +15,16 @@ import click
 
 from pullback._version import __version__
 from pullback.cli.options import RECIPE_OPTIONS, with_options
+from pullback.cli.tasks import TASKS, task_command
 
 INTERRUPTED = 130
 HELP = {
     "main": "Train neural networks by backpropagation, in the open.",
-    "train": "Train on DATA: a data set's name (see 'pullback datasets') or an .npz file.",
+    "train": "Train on DATA: a data set's name (see 'pullback datasets'), an .npz file, or a "
+    "folder with a folder of images for each class; or one of the recipes 'detection', "
+    "'segmentation' and 'identity'.",
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
-    "predict": "Say what the model of RUN sees in each image.",
+    "predict": "Say what the model of RUN sees in each image, or in all those of a folder.",
     "resume": "Continue the run in folder RUN where it stopped.",
     "check": "Check the gradient of every tensor of RUN (a run's folder or a .toml configuration).",
     "step": "Walk through one training step of RUN (a run's folder or a .toml configuration).",
@@ -49,6 +52,9 @@ def cli(threads: int | None) -> None:
 @click.option("--config", "config_file", help="A TOML file with any of these options.")
 @click.option("--preset", help="A named set of options: 'reference' is the textbook program.")
 @click.option("--data-dir", help="A folder with one folder for each data set.")
+@click.option("--image-size", help="Of a folder's images: 64, or 48x64 (height x width).")
+@click.option("--channels", type=int, help="Of a folder's images: 1 (grey) or 3 (colour).")
+@click.option("--unreadable", help="Of a folder's files that cannot be read: refuse or skip.")
 @click.option("--out", help="The run's folder (default: a new one under runs/).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def train(data: str | None, as_json: bool, **options: Any) -> None:
@@ -56,6 +62,9 @@ def train(data: str | None, as_json: bool, **options: Any) -> None:
     from pullback.cli.train import train_command
 
     _collect_from_here()
+    if data in TASKS:
+        _exit(task_command(data, as_json, options))
+        return
     _exit(train_command(data, as_json, options))
 
 
@@ -72,7 +81,7 @@ def resume(run: str, as_json: bool) -> None:
 
 @cli.command(help=HELP["evaluate"])
 @click.argument("run")
-@click.option("--data", help="Another data set, or an .npz file.")
+@click.option("--data", help="Another data set, an .npz file, or a folder of images.")
 @click.option("--data-dir", help="A folder with one folder for each data set.")
 @click.option("--metric", "metrics", multiple=True, help="A metric to measure; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -86,12 +95,13 @@ def evaluate(**options: Any) -> None:
 @cli.command(help=HELP["predict"])
 @click.argument("run")
 @click.argument("images", nargs=-1, required=True)
+@click.option("--top", default=1, type=click.IntRange(min=1), help="How many classes to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object an image.")
-def predict(run: str, images: tuple[str, ...], as_json: bool) -> None:
+def predict(run: str, images: tuple[str, ...], top: int, as_json: bool) -> None:
     """Predict."""
     from pullback.cli.use import predict_command
 
-    predict_command(run, images, as_json)
+    predict_command(run, images, top, as_json)
 
 
 @cli.command(help=HELP["check"])

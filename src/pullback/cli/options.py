@@ -49,6 +49,8 @@ RECIPE_OPTIONS = (
     Option("dtype", str, "float32 or float64."),
     Option("normalize", str, "Of the input: standard, scale or none."),
     Option("shift", int, "Move each training image by up to so many pixels (0: not)."),
+    Option("augment", str, "Vary them: any of shift:2,rotate:10,scale:0.1,flip,erase:0.25."),
+    Option("mixup", float, "Blend examples in pairs, with shares from Beta(a, a) (0: not)."),
     Option("accumulate", int, "Cut each batch into so many parts, one after another."),
     Option("metrics", str, "A metric to measure beside the loss; may be repeated.", many=True),
     Option("until_loss", float, "Stop once an epoch's training loss is at or below this."),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pullback import models
+from pullback.cli.augment import build_augment
 from pullback.cli.options import RECIPE_OPTIONS
 from pullback.core.config import from_config
 from pullback.core.errors import ConfigError, PullbackError, suggestion
@@ -20,7 +21,6 @@ from pullback.core.initializers import INITIALIZERS
 from pullback.core.map import MAPS, Map
 from pullback.data.dataset import Data
 from pullback.losses.base import LOSSES
-from pullback.maps import RandomShift
 from pullback.optim import OPTIMIZERS, Optimizer, chain
 from pullback.optim import transforms as update
 from pullback.optim.schedules import SCHEDULES, ConstantLR
@@ -46,12 +46,22 @@ DEFAULTS: Recipe = {
     "dtype": "float32",
     "normalize": "standard",
     "shift": 0,
+    "augment": "",
+    "mixup": 0.0,
     "accumulate": 1,
     "weight_decay": 0.0,
 }
 
 RECIPES: dict[str, Recipe] = {
     "mnist": {"lr": 0.004, "batch_size": 64, "weight_decay": 0.1, "shift": 1},
+    "mnist small_cnn": {
+        "lr": 0.003,
+        "batch_size": 128,
+        "weight_decay": 0.05,
+        "shift": 2,
+        "epochs": 12,
+        "validation": 0.05,
+    },
     "digits": {
         "lr": 0.01,
         "batch_size": 32,
@@ -86,7 +96,7 @@ PRESETS: dict[str, Recipe] = {
 }
 """``reference`` is the textbook's program: plain SGD on a 784-128-64-10 perceptron."""
 
-SOURCE_KEYS = ("data", "data_dir", "preset")
+SOURCE_KEYS = ("data", "data_dir", "folder", "preset")
 SCALARS = tuple(
     field.name for field in fields(Settings) if field.name not in ("net", "loss", "optimizer")
 )
@@ -148,7 +158,7 @@ def settings_of(name: str, data: Data, file: Recipe, flags: Recipe) -> Settings:
     chosen = {key: recipe[key] for key in SCALARS if recipe.get(key) is not None}
     usual = usual_metrics(loss, data.classes)
     chosen["metrics"] = as_metrics(dict.fromkeys((*usual, *recipe.get("metrics", ()))))
-    chosen["augment"] = RandomShift(recipe["shift"]) if recipe["shift"] else None
+    chosen["augment"] = build_augment(recipe)
     return Settings(net=net, loss=loss, optimizer=build_optimizer(recipe), **chosen)
 
 
@@ -166,6 +176,8 @@ def _adjusted(description: Any, flags: Recipe) -> Settings:
     changes = {key: value for key, value in flags.items() if key in SCALARS}
     if "metrics" in changes:
         changes["metrics"] = as_metrics(changes["metrics"])
+    if "augment" in changes:
+        changes["augment"] = build_augment(changes)
     return replace(settings, **changes)
 
 

@@ -35,8 +35,11 @@ def step_command(
         )
     remarks = [TEXT["where"].format(example=example, count=count, step=learner.step)]
     remarks.append(TEXT["checkpoint" if learner.step else "start"])
-    if settings.augment is not None:
-        remarks.append(TEXT["augment"].format(name=settings.augment.title))
+    augment = settings.augment
+    varied = [] if augment is None else list(augment.children().values()) or [augment]
+    left_out = [*(part.title for part in varied), *(["mixup"] if settings.mixup else [])]
+    if left_out:
+        remarks.append(TEXT["augment"].format(name=", ".join(left_out)))
     x, target, weight = subject.examples(slice(example, example + 1))
     found = walk(
         settings.net, settings.loss, subject.theta, x, target,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pullback.cli.recipe import read_file, settings_of
+from pullback.cli.source import folder_options
 from pullback.core.errors import ConfigError
 from pullback.core.theta import Theta
 from pullback.data import load
@@ -67,7 +68,8 @@ def _of_configuration(path: str, data_dir: str | None) -> Subject:
     file = read_file(path)
     if "data" not in file:
         raise ConfigError(f"{path}: names no data; add a line such as data = 'digits'")
-    data = load(file["data"], data_dir=data_dir or file.get("data_dir"))
+    folder = folder_options(file, {})
+    data = load(file["data"], data_dir=data_dir or file.get("data_dir"), **folder)
     return _of(settings_of(data.name, data, file, {}), data)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pullback.cli.progress import reporter
 from pullback.cli.recipe import read_file, settings_of
+from pullback.cli.source import folder_options, source_of
 from pullback.core.errors import ConfigError
 from pullback.data import load
 from pullback.data.dataset import Data
@@ -21,7 +22,7 @@ INTERRUPTED = 130
 
 
 def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> int:
-    """Train on a named data set; return the exit code."""
+    """Train on a named data set, a file or a folder; return the exit code."""
     began = time.monotonic()
     file = read_file(options.pop("config_file"))
     flags = {key: value for key, value in options.items() if value not in (None, ())}
@@ -30,18 +31,18 @@ def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> i
     if name is None:
         raise ConfigError("name the data to train on, as in 'pullback train digits'")
     data_dir = flags.pop("data_dir", None) or file.get("data_dir")
+    folder = folder_options(file, flags)
     report = reporter(as_json)
     Thread(target=_load_beside).start()
     with report:
-        data = load(name, data_dir=data_dir)
+        data = load(name, data_dir=data_dir, **folder)
         settings = settings_of(data.name, data, file, flags)
-        source = {"data": name} | ({"data_dir": str(Path(data_dir).resolve())} if data_dir else {})
         run = run_settings(
             settings,
             data,
             callbacks=(report,),
-            out=out or _new_folder(data.name),
-            source=source,
+            out=out or new_folder(data.name),
+            source=source_of(name, data_dir, folder, data),
         )
     return _close(run, data, report, began)
 
@@ -73,7 +74,8 @@ def _close(run: Run, data: Data, report: Any, began: float) -> int:
     return INTERRUPTED if run.stopped == "interrupted" else 0
 
 
-def _new_folder(name: str) -> Path:
+def new_folder(name: str) -> Path:
+    """Return a folder under ``runs/`` that is not there yet."""
     stamp = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     path, count = stamp, 1
     while path.exists():

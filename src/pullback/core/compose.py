@@ -38,6 +38,11 @@ class Composite(Map):
         """Return the spec of each child's input."""
         raise NotImplementedError
 
+    def examples(self, x: Specs) -> int:
+        """Return how many examples the children get for one of an input of spec ``x``."""
+        del x
+        return 1
+
     @property
     def couples_batch(self) -> bool:  # type: ignore[override]
         """True where a child couples the batch."""

@@ -1,7 +1,9 @@
 """Data: examples and targets, by name, from files and from arrays."""
 
 from pullback.data.dataset import Data, Dataset, from_arrays
-from pullback.data.images import ImageFormat, load_image
+from pullback.data.files import Pictures
+from pullback.data.folder import from_folder
+from pullback.data.images import ImageFormat, PictureFormat, load_image
 from pullback.data.load import DatasetInfo, available, load, load_npz
 from pullback.data.split import split, train_validation_test
 
@@ -10,8 +12,11 @@ __all__ = [
     "Dataset",
     "DatasetInfo",
     "ImageFormat",
+    "PictureFormat",
+    "Pictures",
     "available",
     "from_arrays",
+    "from_folder",
     "load",
     "load_image",
     "load_npz",

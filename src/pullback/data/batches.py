@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, cast
 
 import numpy as np
 
 from pullback.core.errors import ConfigError
 from pullback.data.dataset import Dataset
+from pullback.data.files import Ahead, Pictures, sample
 from pullback.data.normalize import Affine
 
 
@@ -36,16 +39,21 @@ class Batches:
         self._raw = np.empty((batch_size, *dataset.x.shape[1:]), dataset.x.dtype)
         self._x = np.empty(self._raw.shape, dtype)
         self._raw_y = np.empty((batch_size, *dataset.y.shape[1:]), dataset.y.dtype)
+        # class numbers stay whole: those of the examples, and those of an example's positions
         whole = dataset.classes is not None
+        whole = whole or (dataset.y.ndim > 1 and dataset.y.dtype.kind in "ui")
         self._y = self._raw_y if whole else np.empty(self._raw_y.shape, dtype)
         self._weight = None if dataset.weight is None else np.empty(batch_size, dtype)
 
     @property
     def sparse(self) -> bool:
-        """Whether most of the network's inputs are 0, in up to 256 examples from everywhere."""
-        few = self.dataset.x[:: max(1, len(self.dataset) // 256)]
-        x = self.normalizer.apply(few, self.dtype)
+        """Whether most of the network's inputs are 0, in a few hundred examples from everywhere."""
+        x = self.normalizer.apply(sample(self.dataset.x), self.dtype)
         return bool(2 * np.count_nonzero(x) < x.size)
+
+    def ahead(self, rows: np.ndarray) -> AbstractContextManager[Any]:
+        """Return a context within which ``rows`` will be asked for in this order."""
+        return nullcontext()
 
     def gather(
         self, index: np.ndarray, vary: Callable[[np.ndarray], np.ndarray] | None = None
@@ -62,20 +70,52 @@ class Batches:
     ) -> np.ndarray:
         """Return the inputs of the rows ``index``."""
         count = len(index)
-        raw = self.dataset.x.take(index, axis=0, out=rows_of(self._raw, count), mode="clip")
+        raw = self.raw(index, rows_of(self._raw, count))
         return self.normalizer.apply(
             raw if vary is None else vary(raw), self.dtype, rows_of(self._x, count)
         )
 
+    def raw(self, index: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Return the raw inputs of the rows ``index``, written into ``out``."""
+        # "clip" spares take a buffer of its own; the positions are known to be good
+        return self.dataset.x.take(index, axis=0, out=out, mode="clip")
+
     def targets(self, index: np.ndarray) -> np.ndarray:
         """Return the targets of the rows ``index``."""
         count = len(index)
-        # "clip" spares take a buffer of its own; the positions are known to be good
         y = self.dataset.y.take(index, axis=0, out=rows_of(self._raw_y, count), mode="clip")
         if self._y is self._raw_y:
             return y
         np.copyto(rows_of(self._y, count), y, casting="unsafe")
         return rows_of(self._y, count)
+
+
+class StreamedBatches(Batches):
+    """Batches of a data set whose inputs are ``Pictures``, read ahead where the order is known.
+
+    ``waited`` are the seconds for which pictures in order had to be waited for.
+    """
+
+    waited = 0.0
+    _ahead: Ahead | None = None
+
+    @contextmanager
+    def ahead(self, rows: np.ndarray) -> Iterator[None]:
+        """Return a context within which ``rows`` are read before they are asked for."""
+        with Ahead(cast(Pictures, self.dataset.x), rows) as self._ahead:
+            try:
+                yield
+            finally:
+                self.waited += self._ahead.waited
+                self._ahead = None
+
+    def raw(self, index: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Return the pictures of the rows ``index``, written into ``out``."""
+        if self._ahead is not None and self._ahead.comes(index):
+            self._ahead.take(out)
+        else:
+            self.dataset.x.take(index, out)
+        return out
 
 
 def rows_of(buffer: np.ndarray, count: int) -> np.ndarray:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pullback.core.errors import DataError
-from pullback.data.images import ImageFormat
+from pullback.data.files import Pictures
+from pullback.data.images import AnyFormat
 
 MOST_CLASSES = 1_000_000
 """Whole-number targets above are hardly class numbers, and names for them would fill the memory."""
@@ -19,7 +20,8 @@ class Dataset:
     """Examples ``x (N, ...)`` with targets ``y (N, ...)`` and, optionally, weights ``(N,)``.
 
     With ``classes`` (the names), ``y`` holds class numbers. ``dataset[10:20]`` is a view,
-    ``dataset[index]`` with an array of positions a copy.
+    ``dataset[index]`` with an array of positions a copy. ``x`` may be ``Pictures`` in files, which
+    are read when they are used.
 
     Raises:
         DataError: lengths that differ, class numbers out of range, numbers that are not finite,
@@ -35,7 +37,7 @@ class Dataset:
     def __post_init__(self) -> None:
         for field in ("x", "y", "weight"):
             value = getattr(self, field)
-            if value is not None:
+            if value is not None and not isinstance(value, Pictures):
                 object.__setattr__(self, field, np.asarray(value))
         self._check_lengths()
         self._check_finite("x", self.x)
@@ -110,14 +112,15 @@ class Data:
     """A data set with its parts: ``train``, and ``test`` where there is one.
 
     ``image`` says how a picture becomes an example, where examples are pictures; ``attribution``
-    names the source and licence.
+    names the source and licence; ``skipped`` says which files were left out, and why.
     """
 
     train: Dataset
     test: Dataset | None = None
     name: str = ""
-    image: ImageFormat | None = None
+    image: AnyFormat | None = None
     attribution: str = ""
+    skipped: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import numpy as np
 
 from pullback.core.errors import ConfigError, DataError
 from pullback.core.registry import Registry
+from pullback.data.pictures import LARGEST_PIXELS, decode
 
 IMAGE_FORMATS: Registry[Any] = Registry("image format")
-LARGEST_PIXELS = 64_000_000
 FAINT = 0.1
 """Ink below this share of the darkest is taken for noise of the scanner."""
 
@@ -69,6 +68,14 @@ class ImageFormat:
         example: np.ndarray = (blocks * self.peak).astype(np.float32)
         return example
 
+    def read(self, path: str | Path) -> np.ndarray:
+        """Return the picture in a file as an example; see ``prepare``.
+
+        Raises:
+            DataError: it cannot be read, or has no ink.
+        """
+        return self.prepare(load_image(path), str(path))
+
     def _is_example(self, image: np.ndarray) -> bool:
         return self.size == self.canvas and not _border(image).any()
 
@@ -86,6 +93,55 @@ class ImageFormat:
         rows, columns = glyph.shape
         canvas[place[0] : place[0] + rows, place[1] : place[1] + columns] = glyph
         return canvas
+
+
+@IMAGE_FORMATS.register
+@dataclass(frozen=True)
+class PictureFormat:
+    """What the pictures of a folder are brought to: ``height`` x ``width``, grey or coloured.
+
+    A picture is scaled, with the ratio of its sides kept, until it covers that size; what hangs
+    over is cut off evenly on both sides. Values are bytes, 0 to 255.
+    """
+
+    height: int
+    width: int
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width) < 1 or self.height * self.width > LARGEST_PIXELS:
+            raise ConfigError(
+                f"PictureFormat: {self.height} x {self.width} pixels; expected sides of at least "
+                f"1 and at most {LARGEST_PIXELS:,} pixels"
+            )
+        check_channels("PictureFormat", self.channels)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example: ``(H, W)`` or ``(H, W, 3)``."""
+        return (self.height, self.width) if self.channels == 1 else (self.height, self.width, 3)
+
+    @property
+    def size(self) -> int:
+        """Bytes in one example."""
+        return self.height * self.width * self.channels
+
+    @property
+    def peak(self) -> float:
+        """The largest value."""
+        return 255.0
+
+    def read(self, path: str | Path) -> np.ndarray:
+        """Return the picture in a file as an example of ``shape``, uint8.
+
+        Raises:
+            DataError: it cannot be read; see ``load_image``.
+        """
+        return decode(path, self.channels, (self.height, self.width))
+
+
+AnyFormat = ImageFormat | PictureFormat
+"""Whatever says how a picture in a file becomes an example: ``read(path)``."""
 
 
 def _border(image: np.ndarray) -> np.ndarray:
@@ -125,46 +181,25 @@ def _resized(ink: np.ndarray, box: int) -> np.ndarray:
     return np.asarray(scaled, np.float32).clip(0, 1)
 
 
-def load_image(path: str | Path) -> np.ndarray:
-    """Return a picture as ``(H, W)`` grey values, uint8.
+def load_image(path: str | Path, channels: int = 1) -> np.ndarray:
+    """Return a picture as bytes: ``(H, W)`` grey values, or ``(H, W, 3)`` colours.
 
-    Colours become grey, transparency becomes white paper, a camera's rotation is undone, and
-    16-bit values are scaled.
+    Transparency becomes white paper, a camera's rotation is undone, 16-bit values are scaled, and
+    of a moving picture the first frame is taken.
+
+    Args:
+        path: of a PNG, JPEG, GIF, BMP, TIFF, WebP or PPM file.
+        channels: 1 or 3.
 
     Raises:
+        ConfigError: another number of channels.
         DataError: missing, damaged, not a picture, or larger than 64 million pixels.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    path = Path(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata, and sizes that are checked below
-            with Image.open(path) as opened:
-                if opened.width * opened.height > LARGEST_PIXELS:
-                    raise DataError(
-                        f"{path}: {opened.width} x {opened.height} pixels; "
-                        f"expected at most {LARGEST_PIXELS:,}"
-                    )
-                return _grey(ImageOps.exif_transpose(opened))
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except UnidentifiedImageError:
-        raise DataError(f"{path}: not a picture in a format that can be read") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: the picture cannot be read ({error})") from None
+    check_channels("load_image", channels)
+    return decode(path, channels)
 
 
-def _grey(picture: Any) -> np.ndarray:
-    from PIL import Image
-
-    if picture.mode.startswith("I") or picture.mode == "F":
-        values = np.asarray(picture, np.float64)
-        top = 65535.0 if values.max() > 255 else 255.0
-        scaled: np.ndarray = (values.clip(0, top) * (255.0 / top)).round().astype(np.uint8)
-        return scaled
-    if "A" in picture.mode or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        paper = Image.new("RGBA", rgba.size, "white")
-        picture = Image.alpha_composite(paper, rgba)
-    return np.asarray(picture.convert("L"), np.uint8)
+def check_channels(where: str, channels: int) -> None:
+    """Raise ``ConfigError`` for a number of channels other than 1 and 3."""
+    if channels not in (1, 3):
+        raise ConfigError(f"{where}: channels={channels!r}; expected 1 (grey) or 3 (colour)")

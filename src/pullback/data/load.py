@@ -6,14 +6,17 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pullback.core.errors import ConfigError, DataError, suggestion
 from pullback.data import digits, mnist
 from pullback.data.dataset import Data, Dataset, from_arrays
+from pullback.data.folder import from_folder
 
 VARIABLE = "PULLBACK_DATA_DIR"
+FOLDER_OPTIONS = ("size", "channels", "classes", "unreadable", "stream")
 
 
 @dataclass(frozen=True)
@@ -90,23 +93,37 @@ def available(data_dir: str | Path | None = None) -> list[DatasetInfo]:
     ]
 
 
-def load(name: str, data_dir: str | Path | None = None) -> Data:
-    """Return the data set ``name``, or the contents of an ``.npz`` file.
+def load(name: str, data_dir: str | Path | None = None, **folder: Any) -> Data:
+    """Return the data set ``name``, or the contents of an ``.npz`` file or a folder of pictures.
 
     Args:
-        name: see ``available``, or a path that ends in ``.npz``.
+        name: see ``available``, or a path that ends in ``.npz``, or that of a folder.
         data_dir: a folder with one folder for each data set; by default what
             ``PULLBACK_DATA_DIR`` says, else the cache, into which MNIST is downloaded.
+        folder: how the pictures of a folder are read; see ``from_folder``.
 
     Raises:
-        ConfigError: an unknown name.
+        ConfigError: an unknown name, or options of folders for something else.
         DataError: files that are missing, damaged or do not fit together.
     """
-    if str(name).endswith(".npz"):
+    name = str(name)
+    if name not in SOURCES and Path(name).is_dir():
+        for key in folder:
+            if key not in FOLDER_OPTIONS:
+                raise ConfigError(
+                    f"{name}: no option {key!r} for a folder.{suggestion(key, FOLDER_OPTIONS)}"
+                )
+        return from_folder(name, **folder)
+    if folder:
+        raise ConfigError(
+            f"{name}: {', '.join(folder)} can be chosen for a folder of pictures, and this is none"
+        )
+    if name.endswith(".npz"):
         return load_npz(name)
     if name not in SOURCES:
         raise ConfigError(
-            f"unknown data set {name!r}.{suggestion(name, SOURCES)} A file's name ends in .npz."
+            f"unknown data set {name!r}.{suggestion(name, SOURCES)} A file's name ends in .npz, "
+            "and there is no folder of this name."
         )
     return SOURCES[name].load(data_dir)
 

@@ -10,7 +10,8 @@ import numpy as np
 from pullback.core.errors import ConfigError
 from pullback.core.registry import Registry
 from pullback.data.dataset import Dataset
-from pullback.data.images import ImageFormat
+from pullback.data.files import Pictures
+from pullback.data.images import AnyFormat
 
 NORMALIZERS: Registry[Any] = Registry("normaliser")
 Numbers = float | tuple[float, ...]
@@ -41,13 +42,13 @@ class Affine:
         return out
 
 
-def fit_normalizer(kind: str, train: Dataset, image: ImageFormat | None = None) -> Affine:
+def fit_normalizer(kind: str, train: Dataset, image: AnyFormat | None = None) -> Affine:
     """Return the normaliser of ``kind`` for training data ``train``.
 
     ``"none"`` leaves the values, ``"scale"`` divides by the largest possible value (an image
     format's, or that of an 8- or 16-bit dtype; else the largest found), ``"standard"`` gives
     mean 0 and standard deviation 1: over all values of images, column by column of tables. A
-    column that does not vary is only shifted.
+    column that does not vary is only shifted. Of ``Pictures`` in files their sample is used.
 
     Raises:
         ConfigError: an unknown kind.
@@ -59,8 +60,9 @@ def fit_normalizer(kind: str, train: Dataset, image: ImageFormat | None = None) 
     if kind != "standard":
         raise ConfigError(f"normalize={kind!r}; expected one of standard, scale, none")
     if train.x.ndim != 2:
-        mean, std = _moments(train.x)
-        scale = 1.0 / std if std > 0 and train.x.min() < train.x.max() else 1.0
+        x = train.x.sample if isinstance(train.x, Pictures) else train.x
+        mean, std = _moments(x)
+        scale = 1.0 / std if std > 0 and x.min() < x.max() else 1.0
         return Affine(scale, -mean * scale)
     mean = train.x.mean(axis=0, dtype=np.float64)
     deviation = train.x.std(axis=0, dtype=np.float64)
@@ -70,7 +72,7 @@ def fit_normalizer(kind: str, train: Dataset, image: ImageFormat | None = None) 
     return Affine(tuple(map(float, scales)), tuple(map(float, -mean * scales)))
 
 
-def _largest(x: np.ndarray, image: ImageFormat | None) -> float:
+def _largest(x: np.ndarray, image: AnyFormat | None) -> float:
     if image is not None:
         return image.peak
     if x.dtype.kind in "ui" and x.dtype.itemsize <= 2:

@@ -8,6 +8,7 @@ pullback :math:`g_{y,n} = g_n s_n` and the pushforward
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -85,6 +86,24 @@ def one_hot(y: Array, target: Array) -> Array:
                 f"expected whole numbers 0..{y.shape[1] - 1}"
             )
     return xp.astype(xp.arange(y.shape[1]) == target[:, None], y.dtype)
+
+
+def positions_as_rows(y: Array, target: Array) -> Array:
+    """Return targets in the shape of outputs ``(N, ..., K)``; class numbers become one-hot rows.
+
+    Raises:
+        ShapeError: shapes that do not fit, or a class number that is not one of the ``K``.
+    """
+    if tuple(target.shape) == tuple(y.shape):
+        return namespace(y).astype(target, y.dtype)
+    if tuple(target.shape) != tuple(y.shape[:-1]):
+        raise ShapeError(
+            f"the target's shape {tuple(target.shape)} does not fit the output's {tuple(y.shape)}; "
+            f"expected {tuple(y.shape[:-1])}, class numbers, or {tuple(y.shape)}"
+        )
+    count = math.prod(target.shape)
+    rows = one_hot(y.reshape((count, y.shape[-1])), target.reshape((count,)))
+    return rows.reshape(y.shape)
 
 
 def over_outputs(values: Array, how: str) -> Array:

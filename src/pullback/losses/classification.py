@@ -9,7 +9,7 @@ from pullback.core.arrays import namespace
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.spec import Array
 from pullback.core.stable import log_softmax, sigmoid, softmax
-from pullback.losses.base import LOSSES, Loss, matched, one_hot, outputs, over_outputs
+from pullback.losses.base import LOSSES, Loss, matched, outputs, over_outputs, positions_as_rows
 
 
 def _softmax(y: Array) -> Array:
@@ -33,8 +33,10 @@ class CrossEntropy(Loss):
     smoothing ``s`` it becomes ``(1 - s) q + s / K``. ``c`` are the class weights (all 1 by
     default). Slope: :math:`p \sum_k c_k q_k - c \odot q`.
 
-    Outputs ``(N, K)``; targets ``(N,)`` integers in 0..K-1, or ``(N, K)``. In nats. Label
-    smoothing: Szegedy and others, "Rethinking the Inception architecture" (2016), section 7.
+    Outputs ``(N, K)``; targets ``(N,)`` integers in 0..K-1, or ``(N, K)``. Outputs may have axes of
+    positions between, ``(N, ..., K)`` with targets ``(N, ...)`` or ``(N, ..., K)``: the value is
+    then the mean over the example's positions. In nats. Label smoothing: Szegedy and others,
+    "Rethinking the Inception architecture" (2016), section 7.
 
     Raises:
         ConfigError: label smoothing outside [0, 1), or weights that are not positive.
@@ -68,42 +70,36 @@ class CrossEntropy(Loss):
 
     def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
         """Return the values in nats and their slopes."""
-        _need_logits("CrossEntropy", y)
+        if y.ndim < 2:
+            _need_logits("CrossEntropy", y)
         xp = namespace(y)
-        q = self._weighed(xp, y, self._smoothed(y, _as_rows(xp, y, target)))
+        q = self._weighed(xp, y, self._smoothed(y, positions_as_rows(y, target)))
         log_p = log_softmax(xp, y)
         # 0 log 0 = 0: a class that has no share of the target costs nothing, even at p = 0.
         terms = q * xp.where(q == 0, xp.zeros_like(q), log_p)
-        return -xp.sum(terms, axis=1), xp.exp(log_p) * xp.sum(q, axis=1, keepdims=True) - q
+        values = -xp.sum(terms, axis=-1)
+        slope = xp.exp(log_p) * xp.sum(q, axis=-1, keepdims=True) - q
+        if y.ndim == 2:
+            return values, slope
+        return over_outputs(values, "mean"), slope / outputs(values)
 
     def _smoothed(self, y: Array, q: Array) -> Array:
         s = self.label_smoothing
-        return q if s == 0 else (1 - s) * q + s / y.shape[1]
+        return q if s == 0 else (1 - s) * q + s / y.shape[-1]
 
     def _weighed(self, xp: Any, y: Array, q: Array) -> Array:
         if self.class_weights is None:
             return q
-        if len(self.class_weights) != y.shape[1]:
+        if len(self.class_weights) != y.shape[-1]:
             raise ShapeError(
-                f"CrossEntropy has {len(self.class_weights)} class weights for {y.shape[1]} outputs"
+                f"CrossEntropy has {len(self.class_weights)} class weights for {y.shape[-1]} "
+                "outputs"
             )
         return q * xp.asarray(self.class_weights, dtype=y.dtype)
 
     def link(self, y: Array) -> Array:
         """Return the probabilities ``softmax(y)``."""
         return _softmax(y)
-
-
-def _as_rows(xp: Any, y: Array, target: Array) -> Array:
-    """Return targets as rows ``(N, K)``; class numbers become one-hot."""
-    if target.ndim == 2 and target.shape == y.shape:
-        return xp.astype(target, y.dtype)
-    if target.ndim != 1 or target.shape[0] != y.shape[0]:
-        raise ShapeError(
-            f"CrossEntropy: the target's shape {tuple(target.shape)} does not fit the output's "
-            f"{tuple(y.shape)}; expected ({y.shape[0]},) class numbers or {tuple(y.shape)}"
-        )
-    return one_hot(y, target)
 
 
 @LOSSES.register

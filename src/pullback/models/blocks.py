@@ -30,7 +30,7 @@ def residual_block(channels: int, stride: int = 1, project: bool = False) -> Map
             option B): needed where ``stride`` or the number of channels changes the shape.
     """
     body = Chain(
-        Conv2d(channels, 3, stride, bias=False),
+        Conv2d(channels, 3, stride, padding=1, bias=False),
         BatchNorm(),
         ReLU(),
         Conv2d(channels, 3, bias=False),
@@ -53,7 +53,7 @@ def depthwise_separable(inputs: int, channels: int, stride: int = 1) -> Map:
         stride: of the first.
     """
     return Chain(
-        Conv2d(inputs, 3, stride, groups=inputs, bias=False),
+        Conv2d(inputs, 3, stride, padding=1, groups=inputs, bias=False),
         BatchNorm(),
         ReLU(),
         Conv2d(channels, 1, bias=False),

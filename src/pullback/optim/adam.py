@@ -18,6 +18,7 @@ from pullback.optim.base import (
     check,
     decayed_slices,
 )
+from pullback.optim.schedules import Schedule
 
 
 class Moments(Rule):
@@ -125,7 +126,7 @@ class AdamW(Decayed):
         "m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², θ ← θ - η m̂ / (√v̂ + ε) - η λ θ"
     )
 
-    lr: float = 0.001
+    lr: float | Schedule = 0.001
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8

@@ -32,11 +32,13 @@ def evaluate(
     ctx, loss = Context(state=state), lower_loss(loss)
     tally: Tally | None = None
     count = len(batches.dataset)
-    for start in range(0, count, batches.batch_size):
-        x, target, weight = batches.gather(np.arange(start, min(start + batches.batch_size, count)))
-        y, _ = net.forward(theta, x, ctx)
-        values, _ = loss.forward(y, target)
-        if tally is None:
-            tally = Tally(metrics, y.shape[-1] if y.ndim > 1 else 1, y.dtype.name)
-        tally.add(values, y, target, weight)
+    rows = np.arange(count)
+    with batches.ahead(rows):
+        for start in range(0, count, batches.batch_size):
+            x, target, weight = batches.gather(rows[start : start + batches.batch_size])
+            y, _ = net.forward(theta, x, ctx)
+            values, _ = loss.forward(y, target)
+            if tally is None:
+                tally = Tally(metrics, y.shape[-1] if y.ndim > 1 else 1, y.dtype.name)
+            tally.add(values, y, target, weight)
     return tally.results(prefix) if tally else {}

@@ -11,7 +11,7 @@ from pullback.core.errors import ConfigError, NonFiniteError
 from pullback.core.map import Map
 from pullback.core.spec import Spec
 from pullback.data.dataset import Data, Dataset
-from pullback.data.images import ImageFormat
+from pullback.data.images import AnyFormat
 from pullback.data.normalize import fit_normalizer
 from pullback.data.split import split
 from pullback.losses.base import Loss
@@ -53,6 +53,7 @@ def fit(
     dtype: str = "float32",
     normalize: str = "standard",
     augment: Map | None = None,
+    mixup: float = 0.0,
     accumulate: int = 1,
     metrics: Sequence[Any] | None = None,
     until_loss: float | None = None,
@@ -81,6 +82,9 @@ def fit(
         normalize: ``"standard"`` (mean 0, variance 1), ``"scale"`` (to 0..1) or ``"none"``;
             fitted on the training part only and kept in the model.
         augment: a map without parameters that varies the raw inputs of each step.
+        mixup: above 0, blend the examples of each step in pairs, and their targets, with shares
+            drawn from Beta(mixup, mixup). Loss and metrics of training are then those of the
+            mixtures, whose class is that of the larger share.
         accumulate: cut each batch into so many parts that go through one after another.
         metrics: names or metrics; by default those usual with the loss.
         until_loss: stop once the mean training loss of an epoch is at or below this.
@@ -121,6 +125,7 @@ def fit(
         dtype=dtype,
         normalize=normalize,
         augment=augment,
+        mixup=mixup,
         accumulate=accumulate,
         until_loss=until_loss,
         patience=patience,
@@ -188,7 +193,10 @@ def data_of_source(folder: RunFolder, source: dict[str, Any]) -> Data:
             f"{folder.path}: the run was given its data as arrays; "
             "use pullback.resume(path, data) with the same data"
         )
-    return load(source["data"], data_dir=source.get("data_dir"))
+    options = source.get("folder", {})
+    if not isinstance(options, dict):
+        raise ConfigError(f"{folder.config}: folder = {options!r}; expected a table")
+    return load(source["data"], data_dir=source.get("data_dir"), **options)
 
 
 class Training:
@@ -202,7 +210,7 @@ class Training:
         callbacks: tuple[Callback, ...],
     ) -> None:
         train = data.train if isinstance(data, Data) else data
-        self.image: ImageFormat | None = data.image if isinstance(data, Data) else None
+        self.image: AnyFormat | None = data.image if isinstance(data, Data) else None
         if held is None and settings.validation > 0:
             train, held = split(train, settings.validation, settings.seed, settings.holdout)
         self.settings, self.train = settings, train

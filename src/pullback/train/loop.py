@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy as np
 
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, ShapeError
-from pullback.core.map import init
+from pullback.core.map import Map, init
 from pullback.core.spec import Spec, spec_of
 from pullback.core.theta import Theta
 from pullback.core.tree import map_leaves
 from pullback.data.batches import check_batch_size
 from pullback.data.dataset import Dataset
+from pullback.data.files import sample
 from pullback.data.normalize import Affine
 from pullback.data.split import order
 from pullback.engine import (
@@ -44,6 +46,7 @@ from pullback.train.events import (
 from pullback.train.history import History
 from pullback.train.interrupt import InterruptRequest
 from pullback.train.metrics import Tally
+from pullback.train.mixup import check_mixup, mix
 from pullback.train.settings import Settings
 from pullback.train.step import Learner, Step, cut, parts
 
@@ -128,12 +131,15 @@ class Loop:
         few = np.array([y.argmin(), y.argmax()])  # the first and the last class
         raw, target = self.train.x[few], self.train.y[few]
         if settings.augment is not None:
-            settings.augment.spec(spec_of(raw))
+            _check_augment(settings.augment, spec_of(raw))
         x = self.normalizer.apply(raw, settings.dtype)
         with np.errstate(all="ignore"):
             ctx = Context(state=self.learner.state)
             outputs, _ = settings.net.forward(self.learner.theta, x, ctx)
             settings.loss.forward(outputs, target)
+            if settings.mixup:
+                check_mixup(settings.mixup, self.train)
+                settings.loss.forward(outputs, self._mixed(x, target)[1])
 
     def _make_step(self) -> Step:
         settings = self.settings
@@ -160,7 +166,9 @@ class Loop:
 
     def _program_to_be(self) -> Program | None:
         settings = self.settings
-        if settings.augment is not None or settings.accumulate > 1 or self.learner.state:
+        if settings.augment is not None or settings.mixup:
+            return None
+        if settings.accumulate > 1 or self.learner.state:
             return None
         if self.tally.job is None:
             return None
@@ -206,9 +214,8 @@ class Loop:
 
     def data_digest(self) -> str:
         """Return a digest of the training targets and a sample of the inputs."""
-        sample = self.train.x[:: max(1, len(self.train) // 256)]
         digest = hashlib.blake2b(digest_size=16)
-        for array in (self.train.y, sample):
+        for array in (self.train.y, sample(self.train.x)):
             digest.update(str((array.shape, array.dtype)).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
@@ -285,14 +292,15 @@ class Loop:
         rows = order(len(self.train), self.settings.seed, position.epoch)
         began = last = time.monotonic()
         first = position.batch
-        while position.batch < self.steps_per_epoch:
-            if reason := self._reason_before_step(interrupt):
-                return reason
-            position.batch += self._some_steps(rows)
-            now = time.monotonic()
-            if self.callbacks and now - last >= PROGRESS_SECONDS:
-                last = now
-                self._emit_progress((position.batch - first) * size / (now - began))
+        with self.batches.ahead(rows[first * size :]):
+            while position.batch < self.steps_per_epoch:
+                if reason := self._reason_before_step(interrupt):
+                    return reason
+                position.batch += self._some_steps(rows)
+                now = time.monotonic()
+                if self.callbacks and now - last >= PROGRESS_SECONDS:
+                    last = now
+                    self._emit_progress((position.batch - first) * size / (now - began))
         self._close_epoch(time.monotonic() - began)
         return None
 
@@ -323,16 +331,34 @@ class Loop:
         return min(most, settings.audit - step % settings.audit) if settings.audit else most
 
     def _one_step(self, index: np.ndarray) -> None:
-        x, target, weight = self.batches.gather(index, self._augment)
+        x, target, weight = self._gather(index)
         for part, found in self.step(self.learner, x, target, weight):
             self.tally.add(found.values, found.y, cut(target, part), cut(weight, part))
 
     def _audit(self, index: np.ndarray) -> None:
         if not self.settings.audit or self.learner.step % self.settings.audit:
             return
-        x, target, weight = self.batches.gather(index, self._augment)
+        x, target, weight = self._gather(index)
         error = audit(self.step, self.settings.loss, self.learner, x, target, weight)
         self._emit(Audited(self.learner.step, error))
+
+    def _gather(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return inputs, targets and weights of a batch, varied and mixed as the step says."""
+        x, target, weight = self.batches.gather(index, self._augment)
+        return *self._mixed(x, target), weight
+
+    def _mixed(self, x: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        settings, step = self.settings, self.learner.step
+        if not settings.mixup:
+            return x, target
+        return mix(
+            x, target, alpha=settings.mixup, outputs=self._outputs, seed=settings.seed, step=step
+        )
+
+    @cached_property
+    def _outputs(self) -> int:
+        found: int = self.settings.net.spec(self.spec).size
+        return found
 
     @property
     def _augment(self) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -402,3 +428,18 @@ class Loop:
     def _emit(self, event: Event) -> None:
         for callback in self.callbacks:
             callback(event)
+
+
+def _check_augment(augment: Map, raw: Spec) -> None:
+    """Raise an error unless ``augment`` has nothing to learn and keeps the shape of ``raw``."""
+    if augment.params(raw) or augment.state(raw):
+        raise ConfigError(
+            f"augment={augment!r} has parameters or state; expected a map such as "
+            "pullback.RandomShift(1)"
+        )
+    found = augment.spec(raw).shape
+    if found != raw.shape:
+        raise ShapeError(
+            f"augment makes {found} of examples of shape {raw.shape}, and what is evaluated would "
+            "not fit; put the map at the beginning of the network instead"
+        )

@@ -234,6 +234,27 @@ class F1(ClassAverage):
         return _ratio(2 * hit, true + given)
 
 
+@METRICS.register
+@dataclass(frozen=True)
+class MeanIoU(ClassAverage):
+    """Intersection over union of each class's positions, ``TP / (TP + FP + FN)``; averaged.
+
+    Outputs ``(N, ..., K)`` and targets ``(N, ...)`` have axes of positions; all positions of all
+    examples are counted together.
+    """
+
+    def add(self, sums: np.ndarray, y: np.ndarray, target: np.ndarray, weight: Any) -> None:
+        """Count the positions of a batch."""
+        classes = round(len(sums) ** 0.5)
+        cell = target.reshape(-1).astype(np.int64) * classes + y.argmax(axis=-1).reshape(-1)
+        each = None if weight is None else np.repeat(weight, cell.size // max(len(y), 1))
+        sums += np.bincount(cell, weights=each, minlength=len(sums))
+
+    def each_class(self, hit: np.ndarray, true: np.ndarray, given: np.ndarray) -> np.ndarray:
+        """Return hits over what is true or given."""
+        return _ratio(hit, true + given - hit)
+
+
 def metric_name(metric: Metric) -> str:
     """Return what a metric is called in histories: ``accuracy``, ``top5``, ``mae``, ..."""
     if isinstance(metric, TopK):

@@ -15,7 +15,8 @@ from pullback.core.map import Map
 from pullback.core.spec import Spec
 from pullback.core.theta import Theta
 from pullback.data.dataset import Dataset
-from pullback.data.images import ImageFormat
+from pullback.data.files import Pictures
+from pullback.data.images import AnyFormat
 from pullback.data.normalize import Affine
 from pullback.engine import Inference, lower, lower_batches
 from pullback.losses.base import Loss
@@ -40,7 +41,7 @@ class Model:
     input: Spec
     normalizer: Affine
     classes: tuple[str, ...] | None = None
-    image: ImageFormat | None = None
+    image: AnyFormat | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # without the lowered network, which is made of addresses in this process
@@ -65,7 +66,8 @@ class Model:
         Raises:
             ShapeError: the examples do not have the shape that the model was trained on.
         """
-        x = np.asarray(x)
+        if not isinstance(x, Pictures):
+            x = np.asarray(x)
         if tuple(x.shape[1:]) != self.input.shape:
             raise ShapeError(
                 f"the model takes examples of shape {self.input.shape}, found "
@@ -73,7 +75,7 @@ class Model:
             )
         starts = range(0, len(x), EVALUATION_BATCH) or (0,)  # none has outputs too, of length 0
         pieces = [
-            self._infer(self.theta, self.state, x[start : start + EVALUATION_BATCH])
+            self._infer(self.theta, self.state, np.asarray(x[start : start + EVALUATION_BATCH]))
             for start in starts
         ]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)

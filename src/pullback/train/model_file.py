@@ -20,7 +20,7 @@ from pullback.core.map import Map
 from pullback.core.spec import Spec
 from pullback.core.theta import Layout
 from pullback.core.tree import dotted, leaves, map_leaves, unflatten
-from pullback.data.images import ImageFormat
+from pullback.data.images import AnyFormat
 from pullback.data.normalize import Affine
 from pullback.losses.base import Loss
 from pullback.train.model import Model
@@ -28,7 +28,7 @@ from pullback.train.storage import write_whole
 
 FORMAT = "pullback-model-1"
 NAME = "model.safetensors"
-IMAGE = (ImageFormat, type(None))
+IMAGE = AnyFormat | None
 
 
 def save_model(model: Model, path: Path) -> None:

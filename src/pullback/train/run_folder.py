@@ -14,10 +14,12 @@ from pullback.train.history import History
 from pullback.train.model_file import NAME as MODEL
 from pullback.train.settings import Settings
 from pullback.train.storage import make_folder, write_whole
+from pullback.train.verdicts import Verdicts
 
 CONFIG = "config.toml"
 HISTORY = "history.jsonl"
 CURVES = "curves.png"
+CONFUSION, CONFUSION_TABLE, WRONG = "confusion.png", "confusion.csv", "wrong.png"
 
 
 class RunFolder:
@@ -82,6 +84,22 @@ class RunFolder:
             picture = io.BytesIO()
             history.plot(picture)
             write_whole(self.path / CURVES, picture.getvalue())
+
+    def write_verdicts(self, verdicts: Verdicts) -> list[str]:
+        """Write ``confusion.csv``, ``confusion.png`` and, of pictures, ``wrong.png``.
+
+        Returns:
+            The names of the files.
+        """
+        write_whole(self.path / CONFUSION_TABLE, verdicts.confusion_csv().encode())
+        drawings = {CONFUSION: verdicts.draw_confusion}
+        if verdicts.of_pictures:
+            drawings[WRONG] = verdicts.draw_wrong
+        for name, draw in drawings.items():
+            picture = io.BytesIO()
+            draw(picture)
+            write_whole(self.path / name, picture.getvalue())
+        return [CONFUSION_TABLE, *drawings]
 
 
 def _without_none(value: Any) -> Any:

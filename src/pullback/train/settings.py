@@ -40,6 +40,7 @@ class Settings:
     dtype: str = "float32"
     normalize: str = "standard"
     augment: Map | None = None
+    mixup: float = 0.0
     accumulate: int = 1
     until_loss: float | None = None
     patience: int | None = None
@@ -62,6 +63,12 @@ class Settings:
             raise ConfigError(
                 f"validation={self.validation!r}; expected a share from 0 up to, not with, 1"
             )
+        if self.augment is not None and not isinstance(self.augment, Map):
+            raise ConfigError(
+                f"augment={self.augment!r}; expected a map such as pullback.RandomShift(1)"
+            )
+        if not 0 <= self.mixup < float("inf"):
+            raise ConfigError(f"mixup={self.mixup!r}; expected a number of at least 0")
         if self.max_seconds is not None and self.max_seconds <= 0:
             raise ConfigError(f"max_seconds={self.max_seconds!r}; expected a number above 0")
         if not 0 <= self.seed < 2**63:

@@ -188,8 +188,8 @@ def add_tile(
 
     ``y[j]`` and ``w[r, t]`` are ``vectors`` (1 or 2) vectors, ``x[j, r, t]`` is one number; ``j``
     goes to ``rows`` (1 to ``DOWN``), ``r`` to ``outer``, ``t`` to ``inner``. All but counts are
-    addresses, and distances in bytes: "apart" from ``j`` to ``j``, "jump" from ``r`` to ``r``, "step"
-    from ``t`` to ``t``.
+    addresses, and distances in bytes: "apart" from ``j`` to ``j``, "jump" from ``r`` to ``r``,
+    "step" from ``t`` to ``t``.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:

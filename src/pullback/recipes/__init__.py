@@ -1,0 +1,1 @@
+"""Recipes: tasks from data to figures and a picture, each one command."""

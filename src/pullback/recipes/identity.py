@@ -1,0 +1,223 @@
+"""Identity: whether two pictures show the same, for classes that were not there in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pullback.core.compose import Chain
+from pullback.core.errors import ConfigError
+from pullback.core.map import Map
+from pullback.core.random import generator
+from pullback.data.dataset import Data, Dataset
+from pullback.losses import Contrastive
+from pullback.maps import Channels, Conv2d, Each, Flatten, Linear, MaxPool2d, ReLU, UnitNorm
+from pullback.optim import AdamW
+from pullback.optim.schedules import OneCycle
+from pullback.recipes.common import Result, write_figures, write_picture
+from pullback.train.events import Callback
+from pullback.train.fit import fit
+from pullback.train.model import Model
+
+HELD = 3
+"""The last so many classes are held back for the measurement."""
+EPOCHS, GROUPS = 12, 2000
+BATCH_SIZE, LR = 8, 0.002
+CLASSES, EACH = 7, 2
+"""Classes of a group, at most, and pictures of each."""
+TRIALS = 10_000
+"""Rounds of choosing among pictures of which one is of the same class."""
+
+
+def identity(
+    data: Data,
+    out: str | Path,
+    *,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    groups: int = GROUPS,
+    held: int = HELD,
+    turns: bool = True,
+    width: int = 32,
+    callbacks: Sequence[Callback] = (),
+) -> Result:
+    """Train an embedding on some classes and measure it on pictures of the others.
+
+    Args:
+        data: grey pictures with classes; where there is no test part, it is measured on pictures of
+            the held classes from the only part.
+        out: the run's folder; ``figures.json`` and ``predictions.png`` are added to its files.
+        epochs: how often to go through the groups.
+        seed: decides the groups, the start and the order.
+        groups: how many groups of pictures to train on.
+        held: how many classes, the last ones, are held back.
+        turns: whether all pictures of a group are turned and mirrored alike, one of eight ways:
+            of digits this makes more shapes than there are classes.
+        width: channels of the first convolution.
+        callbacks: called with the events of training.
+
+    Raises:
+        ConfigError: fewer than two classes on one of both sides.
+    """
+    test = data.train if data.test is None else data.test
+    known, others = by_class(data.train, held)[0], by_class(test, held)[1]
+    run = fit(
+        embedding(width),
+        make_groups(known, groups, seed, turns),
+        loss=Contrastive(),
+        optimizer=AdamW(OneCycle(LR)),
+        epochs=epochs,
+        batch_size=min(BATCH_SIZE, groups),
+        seed=seed,
+        metrics=(),
+        callbacks=callbacks,
+        out=out,
+    )
+    if run.stopped == "interrupted":
+        return Result(run, {})
+    vectors = embed(run.model, others.x)
+    figures = measure(vectors, others.y, seed) | {"seed": seed, "epochs": epochs}
+    write_figures(Path(out), figures)
+    write_picture(Path(out), draw(others, vectors))
+    return Result(run, figures)
+
+
+def by_class(dataset: Dataset, held: int) -> tuple[Dataset, Dataset]:
+    """Return the examples of all but the last ``held`` classes, and those of these."""
+    count = len(dataset.classes or ())
+    if not 2 <= held <= count - 2:
+        raise ConfigError(
+            f"held={held} of {count} classes; expected at least two classes on both sides"
+        )
+    last = dataset.y >= count - held
+    return dataset[np.flatnonzero(~last)], dataset[np.flatnonzero(last)]
+
+
+def embedding(width: int = 32) -> Map:
+    """Return the network for groups ``(N, M, rows, columns)``: 64 numbers of length 1 a picture."""
+    return Each(
+        Chain(
+            Channels(),
+            Conv2d(width, 3),
+            ReLU(),
+            MaxPool2d(),
+            Conv2d(2 * width, 3),
+            ReLU(),
+            MaxPool2d(),
+            Conv2d(2 * width, 3),
+            ReLU(),
+            MaxPool2d(),
+            Flatten(),
+            Linear(64),
+            UnitNorm(),
+        )
+    )
+
+
+def make_groups(dataset: Dataset, count: int, seed: int, turns: bool) -> Dataset:
+    """Return groups of pictures of some classes, two of each, with their class numbers.
+
+    Group number ``i`` is a function of the seed and ``i``: the classes, two of each one's pictures,
+    and with ``turns`` the quarter turns and the mirroring that all of them get.
+    """
+    rows = [np.flatnonzero(dataset.y == label) for label in np.unique(dataset.y)]
+    rows = [own for own in rows if len(own) >= EACH]
+    members = EACH * min(CLASSES, len(rows))
+    x = np.empty((count, members, *dataset.x.shape[1:]), dataset.x.dtype)
+    y = np.empty((count, members), np.int64)
+    for i in range(count):
+        rng = generator(seed, "groups", step=i)
+        chosen = rng.permutation(len(rows))[: members // EACH]
+        picked = np.concatenate([rng.choice(rows[c], EACH, replace=False) for c in chosen])
+        x[i] = turned(dataset.x[picked], int(rng.integers(8)) if turns else 0)
+        y[i] = dataset.y[picked]
+    return Dataset(x, y, name="groups")
+
+
+def turned(pictures: np.ndarray, way: int) -> np.ndarray:
+    """Return pictures ``(N, rows, columns)`` in one of eight ways: quarter turns, and mirrored."""
+    found = np.rot90(pictures, way % 4, axes=(1, 2))
+    return found if way < 4 else found[:, :, ::-1]
+
+
+def embed(model: Model, pictures: np.ndarray) -> np.ndarray:
+    """Return the vectors ``(N, 64)`` of pictures; each goes through with those beside it."""
+    members = model.input.shape[0]
+    missing = -len(pictures) % members
+    filled = np.concatenate([pictures, pictures[:1].repeat(missing, axis=0)])
+    y = model.outputs(filled.reshape((-1, members, *pictures.shape[1:])))
+    return y.reshape((-1, y.shape[-1]))[: len(pictures)]
+
+
+def measure(vectors: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:
+    """Return how well cosines tell whether classes are the same.
+
+    ``auc`` is the area under the ROC curve over all pairs; ``one_shot`` the share of right answers
+    where a picture is compared with one picture of each class.
+    """
+    a, b = np.triu_indices(len(vectors), 1)
+    cosines = (vectors @ vectors.T)[a, b]
+    return {
+        "auc": area_under_roc(cosines, labels[a] == labels[b]),
+        "one_shot": one_shot(vectors, labels, seed),
+        "ways": len(np.unique(labels)),
+        "pairs": len(cosines),
+    }
+
+
+def area_under_roc(scores: np.ndarray, same: np.ndarray) -> float:
+    """Return how often a pair that is the same has the higher score; equal scores count a half.
+
+    Hanley and McNeil, "The meaning and use of the area under a receiver operating characteristic
+    (ROC) curve" (1982).
+    """
+    values, where = np.unique(scores, return_inverse=True)
+    hits = np.bincount(where[same], minlength=len(values))
+    others = np.bincount(where[~same], minlength=len(values))
+    below = np.cumsum(others) - others / 2
+    return float(hits @ below / (hits.sum() * others.sum()))
+
+
+def one_shot(vectors: np.ndarray, labels: np.ndarray, seed: int) -> float:
+    """Return the share of right answers in ``TRIALS`` rounds.
+
+    In a round, one picture of each class is drawn, and another one of one of them, which is given
+    the class of the nearest.
+    """
+    rng = generator(seed, "one shot")
+    rows = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    right = 0
+    for trial in range(TRIALS):
+        true = trial % len(rows)
+        asked, own = rng.choice(rows[true], 2, replace=False)
+        shown = [own if c == true else rng.choice(rows[c]) for c in range(len(rows))]
+        right += int((vectors[shown] @ vectors[asked]).argmax() == true)
+    return right / TRIALS
+
+
+def draw(dataset: Dataset, vectors: np.ndarray) -> Any:
+    """Return a picture: pictures with those nearest to them, wrong ones marked, and the worst."""
+    from matplotlib.figure import Figure
+
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -np.inf)
+    nearest = np.argsort(-cosines, axis=1)[:, :7]
+    wrong = (dataset.y[nearest] != dataset.y[:, None]).sum(axis=1)
+    rows = (*range(min(4, len(dataset))), *np.argsort(-wrong, kind="stable")[:4])
+    figure = Figure(figsize=(9, 9.4))
+    figure.subplots_adjust(0.04, 0.01, 0.99, 0.97, 0.05, 0.25)
+    for line, row in enumerate(rows):
+        for column, shown in enumerate((row, *nearest[row])):
+            axes = figure.add_subplot(len(rows), 8, 8 * line + column + 1)
+            axes.imshow(dataset.x[shown], cmap="gray_r")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            if column == 0:
+                axes.set_ylabel("asked" if line < 4 else "worst", fontsize=9)
+                continue
+            same = dataset.y[shown] == dataset.y[row]
+            axes.set_title(f"{cosines[row, shown]:.2f}", color="k" if same else "r", fontsize=9)
+    return figure
