@@ -12,12 +12,14 @@ from pullback.core.compose import Chain
 from pullback.core.errors import ConfigError
 from pullback.core.map import Map
 from pullback.core.random import generator
+from pullback.core.spec import Spec
 from pullback.data.dataset import Data, Dataset
+from pullback.engine import Inference
 from pullback.losses import Contrastive
 from pullback.maps import Channels, Conv2d, Each, Flatten, Linear, MaxPool2d, ReLU, UnitNorm
 from pullback.optim import AdamW
 from pullback.optim.schedules import OneCycle
-from pullback.recipes.common import Result, write_figures, write_picture
+from pullback.recipes.common import AT_ONCE, Result, write_figures, write_picture
 from pullback.train.events import Callback
 from pullback.train.fit import fit
 from pullback.train.model import Model
@@ -28,6 +30,8 @@ EPOCHS, GROUPS = 12, 2000
 BATCH_SIZE, LR = 8, 0.002
 CLASSES, EACH = 7, 2
 """Classes of a group, at most, and pictures of each."""
+CENTRE = 1000
+"""Pictures of the held classes whose mean vector is the centre that directions are taken from."""
 TRIALS = 10_000
 """Rounds of choosing among pictures of which one is of the same class."""
 
@@ -47,8 +51,8 @@ def identity(
     """Train an embedding on some classes and measure it on pictures of the others.
 
     Args:
-        data: grey pictures with classes; where there is no test part, it is measured on pictures of
-            the held classes from the only part.
+        data: grey pictures with classes; where there is no test part, every second picture of the
+            held classes is measured.
         out: the run's folder; ``figures.json`` and ``predictions.png`` are added to its files.
         epochs: how often to go through the groups.
         seed: decides the groups, the start and the order.
@@ -62,8 +66,8 @@ def identity(
     Raises:
         ConfigError: fewer than two classes on one of both sides.
     """
-    test = data.train if data.test is None else data.test
-    known, others = by_class(data.train, held)[0], by_class(test, held)[1]
+    known, shown = by_class(data.train, held)
+    others = by_class(data.test, held)[1] if data.test is not None else shown[1::2]
     run = fit(
         embedding(width),
         make_groups(known, groups, seed, turns),
@@ -79,9 +83,13 @@ def identity(
     if run.stopped == "interrupted":
         return Result(run, {})
     vectors = embed(run.model, others.x)
-    figures = measure(vectors, others.y, seed) | {"seed": seed, "epochs": epochs}
+    # the mean of pictures of the new classes, of which none is measured and no class is looked at
+    centre = embed(run.model, shown.x[:: 2 if data.test is None else 1][:CENTRE]).mean(axis=0)
+    figures = measure(unit(vectors - centre), others.y, seed)
+    figures |= {f"plain_{key}": v for key, v in measure(unit(vectors), others.y, seed).items()}
+    figures |= {"seed": seed, "epochs": epochs}
     write_figures(Path(out), figures)
-    write_picture(Path(out), draw(others, vectors))
+    write_picture(Path(out), draw(others, unit(vectors - centre)))
     return Result(run, figures)
 
 
@@ -144,12 +152,24 @@ def turned(pictures: np.ndarray, way: int) -> np.ndarray:
 
 
 def embed(model: Model, pictures: np.ndarray) -> np.ndarray:
-    """Return the vectors ``(N, 64)`` of pictures; each goes through with those beside it."""
-    members = model.input.shape[0]
-    missing = -len(pictures) % members
-    filled = np.concatenate([pictures, pictures[:1].repeat(missing, axis=0)])
-    y = model.outputs(filled.reshape((-1, members, *pictures.shape[1:])))
-    return y.reshape((-1, y.shape[-1]))[: len(pictures)]
+    """Return the vectors ``(N, 64)`` of pictures, before they are brought to length 1."""
+    body = model.net.children()["body"]
+    last = list(body.children())[-1]
+    numbers = Chain(**{name: m for name, m in body.children().items() if name != last})
+    spec = Spec(model.input.shape[1:], model.spec.dtype)
+    infer = Inference(numbers, spec, model.normalizer, AT_ONCE)
+    pieces = [
+        infer(model.theta["body"], {}, pictures[start : start + AT_ONCE])
+        for start in range(0, len(pictures), AT_ONCE)
+    ]
+    return np.concatenate(pieces)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Return the directions of vectors."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions: np.ndarray = vectors / np.maximum(lengths, 1e-12)
+    return directions
 
 
 def measure(vectors: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:
@@ -163,8 +183,6 @@ def measure(vectors: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any
     return {
         "auc": area_under_roc(cosines, labels[a] == labels[b]),
         "one_shot": one_shot(vectors, labels, seed),
-        "ways": len(np.unique(labels)),
-        "pairs": len(cosines),
     }
 
 
