@@ -76,7 +76,7 @@ def main() -> None:
         training = Training(settings(options.batch_size, options.hidden), data, None, (watch,))
         training.run(None)
         seconds = training.loop.position.records[0]["seconds"]
-        waited = training.loop.batches.waited
+        waited = training.loop.stepper.batches.waited
         print(
             json.dumps(
                 {

@@ -127,14 +127,14 @@ def allocation(job: Job) -> Task:
     def traced() -> int:
         loop.position.batch = 0
         for _ in range(3):
-            loop.position.batch += loop._some_steps(rows)
+            loop.position.batch += loop.stepper.take(rows, loop.position.batch)
         gc.collect()
         tracemalloc.start()
         try:
-            loop.position.batch += loop._some_steps(rows)
+            loop.position.batch += loop.stepper.take(rows, loop.position.batch)
             tracemalloc.reset_peak()
             before, _ = tracemalloc.get_traced_memory()
-            loop._some_steps(rows)
+            loop.stepper.take(rows, loop.position.batch)
             return tracemalloc.get_traced_memory()[1] - before
         finally:
             tracemalloc.stop()

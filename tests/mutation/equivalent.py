@@ -158,16 +158,12 @@ EQUIVALENT: dict[str, str] = {
     ): "it is multiplied by 0",
     (
         "CrossEntropy._smoothed [condition] return q if s == 0 else (1 - s) * q + s / y.s"
-        "hape[1]  ->  return q if False else (1 - s) * q + s / y.shape[1]"
+        "hape[-1]  ->  return q if False else (1 - s) * q + s / y.shape[-1]"
     ): "without smoothing the formula gives q; it only saves the work",
     (
         "CrossEntropy._smoothed [constant] return q if s == 0 else (1 - s) * q + s / y.sh"
-        "ape[1]  ->  return q if s == 1 else (1 - s) * q + s / y.shape[1]"
+        "ape[-1]  ->  return q if s == 1 else (1 - s) * q + s / y.shape[-1]"
     ): "without smoothing the formula gives q; it only saves the work",
-    (
-        "_as_rows [condition] if target.ndim == 2 and target.shape == y.shape:  ->  if ta"
-        "rget.shape == y.shape:"
-    ): "the outputs have two axes, which is checked before",
     (
         "BinaryCrossEntropy.forward [function] size, zero = (xp.abs(y), xp.zeros_like(y))"
         "  ->  size, zero = (xp.abs(y), xp.ones_like(y))"

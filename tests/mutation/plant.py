@@ -27,7 +27,7 @@ FILES = (
     "core/theta.py", "core/compose.py", "core/lift.py",
 )  # fmt: skip
 NO_GRADIENT = {
-    "spec", "params", "state", "children", "with_children", "from_fields", "inputs",
+    "spec", "params", "state", "children", "with_children", "from_fields", "inputs", "examples",
     "multiply_adds", "summands", "check_children", "named_children", "checked_spec", "rebuild",
     "lift", "copy", "built_in_equations", "lowers",
     "_init_wanted_after", "_check_eps", "_check_sizes", "_need_logits", "_parsed", "_once",

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import pullback as pb
 from pullback.recipes.identity import (
@@ -46,6 +47,17 @@ def test_one_part_is_enough_and_a_run_can_be_repeated(digits, tmp_path):
     one, two = (identity(data, tmp_path / name, **settings) for name in ("a", "b"))
     assert one.figures == two.figures
     np.testing.assert_array_equal(one.run.model.theta.flat, two.run.model.theta.flat)
+
+
+def test_pictures_of_a_folder(digits, tmp_path):
+    for label in range(6):
+        (tmp_path / "people" / f"person {label}").mkdir(parents=True)
+        for i, x in enumerate(digits.x[digits.y == label][:6]):
+            picture = Image.fromarray((15 * x).astype(np.uint8)).resize((16, 16))
+            picture.save(tmp_path / "people" / f"person {label}" / f"{i}.png")
+    people = pb.data.from_folder(tmp_path / "people", size=16, channels=3)
+    found = identity(people, tmp_path / "run", epochs=1, groups=4, width=4, turns=False)
+    assert 0 <= found.figures["auc"] <= 1
 
 
 def test_classes_held_back_are_nowhere_in_training(digits):

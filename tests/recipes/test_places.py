@@ -110,7 +110,7 @@ def test_segmentation_figures_by_hand():
     masks = np.array([[[0, 1], [1, 2]]], np.uint8)
     figures = measure_masks(np.array([[[0, 1], [2, 2]]]), masks)
     assert figures["mean_iou"] == pytest.approx((1 + 1 / 2 + 1 / 2) / 3)
-    assert figures["accuracy"] == 3 / 4
+    assert figures["pixel_accuracy"] == 3 / 4
     assert figures["ink_accuracy"] == pytest.approx(2 / 3)
 
 

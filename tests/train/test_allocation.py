@@ -38,7 +38,7 @@ def test_a_step_of_the_reference_network_allocates_less_than_4_kb(optimizer, rng
     loop, rows = Training(settings, data, None, ()).loop, order(len(data), 0, 0)
 
     def step(number: int) -> None:
-        loop._one_step(rows[number * BATCH : (number + 1) * BATCH])
+        loop.stepper.one_step(rows[number * BATCH : (number + 1) * BATCH])
 
     with np.errstate(all="ignore"):
         for number in range(4):

@@ -174,7 +174,7 @@ def loop_of(data, **changes):
 def test_a_step_trains_on_the_mixtures():
     data = digits().train[:200]
     loop, rows = loop_of(data, mixup=0.4, seed=7), np.arange(100, 150)
-    x, target, weight = loop._gather(rows)
+    x, target, weight = loop.stepper.gather(rows)
     y, right = mix(data.x[rows].astype(np.float64), data.y[rows], alpha=0.4, outputs=10, seed=7,
                    step=0)  # fmt: skip
     np.testing.assert_array_equal(x, y)
@@ -184,7 +184,7 @@ def test_a_step_trains_on_the_mixtures():
     _, gradient = pb.value_and_grad(loop.settings.net, CROSS_ENTROPY)(
         loop.learner.theta, y, right, pb.Context(train=True, seed=7)
     )
-    loop._one_step(rows)
+    loop.stepper.one_step(rows)
     np.testing.assert_allclose(
         before - loop.learner.theta.flat, 0.1 * gradient.flat, rtol=1e-9, atol=1e-15
     )
@@ -198,7 +198,7 @@ def test_accuracy_is_of_the_larger_share():
     loop = loop_of(data, net=net, mixup=0.2, batch_size=count)
     loop.learner.theta.flat[:] = 0
     loop.learner.theta["0"]["W"][:] = 50 * np.eye(4)[np.arange(count) % 4]
-    loop._one_step(np.arange(count))
+    loop.stepper.one_step(np.arange(count))
     found = loop.tally.results()
     assert found["accuracy"] == 1
     assert found["loss"] > 0

@@ -7,7 +7,7 @@ import pytest
 
 import pullback as pb
 from pullback.engine.program import MOST, Program
-from pullback.train import loop
+from pullback.train import loop, stepping
 from pullback.train.events import Audited, Progress
 
 OPTIMIZERS = [
@@ -48,7 +48,7 @@ def one_by_one(monkeypatch):
 
     def run(function):
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "program", lambda *parts: None)
+            patch.setattr(stepping, "program", lambda *parts: None)
             return function()
 
     return run
@@ -122,9 +122,11 @@ def test_what_is_not_made_of_jobs_goes_one_by_one(changes, taken):
 @pytest.mark.parametrize("stop", [1, 2, 3, 17, 18, 30])
 def test_interrupted_anywhere_it_goes_on_bit_for_bit(stop, tmp_path, monkeypatch):
     whole = fit()
-    most, reason = loop.Loop._most, loop.Loop._reason_before_step
+    most, reason = stepping.Stepper._most, loop.Loop._reason_before_step
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Loop, "_most", lambda s, n: min(most(s, n), stop - s.learner.step))
+        patch.setattr(
+            stepping.Stepper, "_most", lambda s, n: min(most(s, n), stop - s.learner.step)
+        )
         patch.setattr(
             loop.Loop, "_reason_before_step",
             lambda s, i: "interrupted" if s.learner.step == stop else reason(s, i),
@@ -152,10 +154,12 @@ def test_numbers_whose_squares_overflow_are_no_reason_to_stop(taken):
     assert run.history["loss"][0] > 1e19
 
 
-def test_progress_is_seen_and_a_call_ends_soon(taken):
+def test_progress_is_seen_and_a_call_ends_soon(taken, monkeypatch):
+    monkeypatch.setattr(loop, "PROGRESS_SECONDS", 0.0)
     data, events = images(30_000), []
     fit(data, batch_size=8, epochs=1, callbacks=(events.append,))
     assert max(taken) <= MOST
     assert len(taken) > 10
-    batches = [event.batch for event in events if isinstance(event, Progress)]
-    assert batches == sorted(batches)
+    steps = [event.step for event in events if isinstance(event, Progress)]
+    assert len(steps) > 10
+    assert steps == sorted(steps)

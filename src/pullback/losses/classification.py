@@ -70,7 +70,7 @@ class CrossEntropy(Loss):
 
     def forward(self, y: Array, target: Array) -> tuple[Array, Array]:
         """Return the values in nats and their slopes."""
-        if y.ndim < 2:
+        if y.ndim < 2 or (y.ndim > 2 and target.ndim == 1):  # one class an example: no positions
             _need_logits("CrossEntropy", y)
         xp = namespace(y)
         q = self._weighed(xp, y, self._smoothed(y, positions_as_rows(y, target)))

@@ -16,7 +16,17 @@ from pullback.core.spec import Spec
 from pullback.data.dataset import Data, Dataset
 from pullback.engine import Inference
 from pullback.losses import Contrastive
-from pullback.maps import Channels, Conv2d, Each, Flatten, Linear, MaxPool2d, ReLU, UnitNorm
+from pullback.maps import (
+    Channels,
+    Conv2d,
+    Each,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    RandomAffine,
+    ReLU,
+    UnitNorm,
+)
 from pullback.optim import AdamW
 from pullback.optim.schedules import OneCycle
 from pullback.recipes.common import AT_ONCE, Result, write_figures, write_picture
@@ -26,7 +36,7 @@ from pullback.train.model import Model
 
 HELD = 3
 """The last so many classes are held back for the measurement."""
-EPOCHS, GROUPS = 12, 2000
+EPOCHS, GROUPS = 10, 2000
 BATCH_SIZE, LR = 8, 0.002
 CLASSES, EACH = 7, 2
 """Classes of a group, at most, and pictures of each."""
@@ -51,7 +61,7 @@ def identity(
     """Train an embedding on some classes and measure it on pictures of the others.
 
     Args:
-        data: grey pictures with classes; where there is no test part, every second picture of the
+        data: pictures of one size with classes; where there is no test part, every second picture of the
             held classes is measured.
         out: the run's folder; ``figures.json`` and ``predictions.png`` are added to its files.
         epochs: how often to go through the groups.
@@ -76,6 +86,7 @@ def identity(
         epochs=epochs,
         batch_size=min(BATCH_SIZE, groups),
         seed=seed,
+        augment=Each(RandomAffine(degrees=15.0, scale=0.1)),
         metrics=(),
         callbacks=callbacks,
         out=out,

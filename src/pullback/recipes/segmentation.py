@@ -82,7 +82,7 @@ def measure(seen: np.ndarray, masks: np.ndarray) -> dict[str, Any]:
     return {
         "mean_iou": float(each[true + given > 0].mean()),
         "iou": [round(float(value), 4) for value in each],
-        "accuracy": float(hit.sum() / true.sum()),
+        "pixel_accuracy": float(hit.sum() / true.sum()),
         "ink_accuracy": float(hit[1:].sum() / max(true[1:].sum(), 1)),
     }
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pullback.core.context import Context
-from pullback.core.errors import ConfigError, ShapeError
-from pullback.core.map import Map, init
-from pullback.core.spec import Spec, spec_of
 from pullback.core.theta import Theta
 from pullback.core.tree import map_leaves
 from pullback.data.batches import check_batch_size
@@ -23,16 +18,11 @@ from pullback.data.files import sample
 from pullback.data.normalize import Affine
 from pullback.data.split import order
 from pullback.engine import (
-    Program,
     lower,
     lower_batches,
-    lower_loss,
-    lower_optimizer,
-    program,
 )
-from pullback.optim import Segment
-from pullback.train.audit import audit
 from pullback.train.checkpoint import Position, load_checkpoint, save_checkpoint
+from pullback.train.checks import check_parts_fit, check_pieces
 from pullback.train.evaluate import EVALUATION_BATCH, evaluate
 from pullback.train.events import (
     Audited,
@@ -45,10 +35,8 @@ from pullback.train.events import (
 )
 from pullback.train.history import History
 from pullback.train.interrupt import InterruptRequest
-from pullback.train.metrics import Tally
-from pullback.train.mixup import check_mixup, mix
 from pullback.train.settings import Settings
-from pullback.train.step import Learner, Step, cut, parts
+from pullback.train.stepping import Stepper
 
 REASONS = {
     "epochs": "all epochs are done",
@@ -85,19 +73,15 @@ class Loop:
         self.batch_size = self._batch_size(settings, len(train))
         self.steps_per_epoch = -(-len(train) // self.batch_size)
         self.settings = settings
-        self.spec = Spec(tuple(train.x.shape[1:]), settings.dtype)
-        self._check_pieces()
+        check_pieces(settings, self.batch_size, len(train))
         self.optimizer = settings.optimizer.bind(
             settings.epochs * self.steps_per_epoch, self.steps_per_epoch
         )
-        self.batches = lower_batches(train, normalizer, self.batch_size, settings.dtype)
         self.normalizer = normalizer
-        self.step = self._make_step()
-        self.learner = self._start()
-        self._check_parts_fit()
+        self.stepper = Stepper(settings, train, normalizer, self.batch_size, self.optimizer)
+        self.learner, self.tally = self.stepper.learner, self.stepper.tally
+        check_parts_fit(self.stepper, train, normalizer)
         self.position = Position()
-        self.tally = self._fresh_tally()
-        self._program = self._program_to_be()
         self.best = self._snapshot() if settings.patience is not None else None
         self._make_validation()
 
@@ -108,87 +92,13 @@ class Loop:
         check_batch_size(settings.batch_size, examples)
         return settings.batch_size
 
-    def _check_pieces(self) -> None:
-        last = len(self.train) - (self.steps_per_epoch - 1) * self.batch_size
-        sizes = {
-            part.stop - part.start
-            for count in (self.batch_size, last)
-            for part in parts(count, self.settings.accumulate)
-        }
-        if self.settings.net.couples_batch and min(sizes) == 1:
-            raise ConfigError(
-                f"batch_size={self.batch_size} leaves a batch of one example of the "
-                f"{len(self.train)}, which batch normalisation cannot use; choose another size"
-            )
-
-    def _check_parts_fit(self) -> None:
-        """Run two examples through, so that parts that do not fit are found before anything else.
-
-        Raises:
-            ShapeError: network, loss, targets or augmentation do not fit together.
-        """
-        settings, y = self.settings, self.train.y.reshape(len(self.train), -1)[:, 0]
-        few = np.array([y.argmin(), y.argmax()])  # the first and the last class
-        raw, target = self.train.x[few], self.train.y[few]
-        if settings.augment is not None:
-            _check_augment(settings.augment, spec_of(raw))
-        x = self.normalizer.apply(raw, settings.dtype)
-        with np.errstate(all="ignore"):
-            ctx = Context(state=self.learner.state)
-            outputs, _ = settings.net.forward(self.learner.theta, x, ctx)
-            settings.loss.forward(outputs, target)
-            if settings.mixup:
-                check_mixup(settings.mixup, self.train)
-                settings.loss.forward(outputs, self._mixed(x, target)[1])
-
-    def _make_step(self) -> Step:
-        settings = self.settings
-        piece = parts(self.batch_size, settings.accumulate)[0].stop
-        lowered = lower(settings.net, self.spec, piece, sparse=self.batches.sparse)
-        return Step(
-            net=lowered,
-            loss=lower_loss(settings.loss),
-            reference=settings.net,
-            optimizer=lower_optimizer(self.optimizer, settings.dtype),
-            seed=settings.seed,
-            pieces=settings.accumulate,
-        )
-
-    def _start(self) -> Learner:
-        theta, state = init(self.settings.net, self.spec, self.settings.seed, self.settings.dtype)
-        segments = tuple(
-            Segment(entry.name, entry.start, entry.stop, entry.decay)
-            for entry in theta.layout.entries
-            if not entry.alias
-        )
-        gradient = theta.layout.zeros(self.settings.dtype)
-        return Learner(theta, gradient, self.step.optimizer.start(theta.flat, segments), state)
-
-    def _program_to_be(self) -> Program | None:
-        settings = self.settings
-        if settings.augment is not None or settings.mixup:
-            return None
-        if settings.accumulate > 1 or self.learner.state:
-            return None
-        if self.tally.job is None:
-            return None
-        return program(
-            self.step.net, self.step.loss, self.batches, self.step.optimizer, self.learner.slots
-        )
-
     def _make_validation(self) -> None:
         if self.held is None:
             return
         size = min(EVALUATION_BATCH, len(self.held))
         self._held_batches = lower_batches(self.held, self.normalizer, size, self.settings.dtype)
         sparse = self._held_batches.sparse
-        self._held_net = lower(self.settings.net, self.spec, size, sparse=sparse)
-
-    def _fresh_tally(self) -> Tally:
-        y = self.settings.net.spec(self.spec)
-        if isinstance(y, tuple):
-            raise ShapeError("fit needs a network with one output")
-        return Tally(self.settings.metrics, y.shape[-1] if y.shape else 1, y.dtype)
+        self._held_net = lower(self.settings.net, self.stepper.spec, size, sparse=sparse)
 
     # -- what is saved, and restored
 
@@ -292,11 +202,12 @@ class Loop:
         rows = order(len(self.train), self.settings.seed, position.epoch)
         began = last = time.monotonic()
         first = position.batch
-        with self.batches.ahead(rows[first * size :]):
+        with self.stepper.batches.ahead(rows[first * size :]):
             while position.batch < self.steps_per_epoch:
                 if reason := self._reason_before_step(interrupt):
                     return reason
-                position.batch += self._some_steps(rows)
+                position.batch += self.stepper.take(rows, position.batch)
+                self._audit(rows[(position.batch - 1) * size : position.batch * size])
                 now = time.monotonic()
                 if self.callbacks and now - last >= PROGRESS_SECONDS:
                     last = now
@@ -304,71 +215,10 @@ class Loop:
         self._close_epoch(time.monotonic() - began)
         return None
 
-    def _some_steps(self, rows: np.ndarray) -> int:
-        """Take the next step, or several of them; return how many."""
-        size, batch, program = self.batch_size, self.position.batch, self._program
-        index = rows[batch * size : (batch + 1) * size]
-        taken = 0
-        if program is not None and len(index) == size:
-            if program.known:
-                taken = program.run(rows, batch, self._most(len(rows)), self.learner.step)
-                self.learner.step += taken
-            else:
-                program.learn(lambda: self._one_step(index))
-                taken = 1
-        if taken == 0:
-            self._one_step(index)
-            taken = 1
-        self._audit(rows[(batch + taken - 1) * size : (batch + taken) * size])
-        return taken
-
-    def _most(self, count: int) -> int:
-        """Return how many steps of whole batches may be taken until something is to be done."""
-        settings, step = self.settings, self.learner.step
-        most = count // self.batch_size - self.position.batch
-        if settings.max_steps is not None:
-            most = min(most, settings.max_steps - step)
-        return min(most, settings.audit - step % settings.audit) if settings.audit else most
-
-    def _one_step(self, index: np.ndarray) -> None:
-        x, target, weight = self._gather(index)
-        for part, found in self.step(self.learner, x, target, weight):
-            self.tally.add(found.values, found.y, cut(target, part), cut(weight, part))
-
     def _audit(self, index: np.ndarray) -> None:
-        if not self.settings.audit or self.learner.step % self.settings.audit:
-            return
-        x, target, weight = self._gather(index)
-        error = audit(self.step, self.settings.loss, self.learner, x, target, weight)
-        self._emit(Audited(self.learner.step, error))
-
-    def _gather(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Return inputs, targets and weights of a batch, varied and mixed as the step says."""
-        x, target, weight = self.batches.gather(index, self._augment)
-        return *self._mixed(x, target), weight
-
-    def _mixed(self, x: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        settings, step = self.settings, self.learner.step
-        if not settings.mixup:
-            return x, target
-        return mix(
-            x, target, alpha=settings.mixup, outputs=self._outputs, seed=settings.seed, step=step
-        )
-
-    @cached_property
-    def _outputs(self) -> int:
-        found: int = self.settings.net.spec(self.spec).size
-        return found
-
-    @property
-    def _augment(self) -> Callable[[np.ndarray], np.ndarray] | None:
-        return None if self.settings.augment is None else self._augmented
-
-    def _augmented(self, x: np.ndarray) -> np.ndarray:
-        ctx = Context(True, self.settings.seed, self.learner.step, 0, "augment")
-        y, _ = self.settings.augment.forward({}, x, ctx)  # type: ignore[union-attr]
-        varied: np.ndarray = y
-        return varied
+        error = self.stepper.audit(index)
+        if error is not None:
+            self._emit(Audited(self.learner.step, error))
 
     def _close_epoch(self, seconds: float) -> None:
         position = self.position
@@ -428,18 +278,3 @@ class Loop:
     def _emit(self, event: Event) -> None:
         for callback in self.callbacks:
             callback(event)
-
-
-def _check_augment(augment: Map, raw: Spec) -> None:
-    """Raise an error unless ``augment`` has nothing to learn and keeps the shape of ``raw``."""
-    if augment.params(raw) or augment.state(raw):
-        raise ConfigError(
-            f"augment={augment!r} has parameters or state; expected a map such as "
-            "pullback.RandomShift(1)"
-        )
-    found = augment.spec(raw).shape
-    if found != raw.shape:
-        raise ShapeError(
-            f"augment makes {found} of examples of shape {raw.shape}, and what is evaluated would "
-            "not fit; put the map at the beginning of the network instead"
-        )

@@ -1,0 +1,163 @@
+"""What a run does with a batch: gathered, varied and mixed; one step, or many as a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+
+from pullback.core.context import Context
+from pullback.core.errors import ShapeError
+from pullback.core.map import init
+from pullback.core.spec import Spec
+from pullback.data.dataset import Dataset
+from pullback.data.normalize import Affine
+from pullback.engine import Program, lower, lower_batches, lower_loss, lower_optimizer, program
+from pullback.optim import Optimizer, Segment
+from pullback.train.audit import audit
+from pullback.train.metrics import Tally
+from pullback.train.mixup import mix
+from pullback.train.settings import Settings
+from pullback.train.step import Learner, Step, cut, parts
+
+
+class Stepper:
+    """Takes the steps of a run; ``learner`` and ``tally`` are what they change.
+
+    Args:
+        settings: all that decides the run.
+        train: the training part.
+        normalizer: raw values to network input.
+        batch_size: examples a step.
+        optimizer: the update rule, bound to the length of the run.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        train: Dataset,
+        normalizer: Affine,
+        batch_size: int,
+        optimizer: Optimizer,
+    ) -> None:
+        self.settings, self.batch_size, self.optimizer = settings, batch_size, optimizer
+        self.spec = Spec(tuple(train.x.shape[1:]), settings.dtype)
+        self.batches = lower_batches(train, normalizer, batch_size, settings.dtype)
+        self.step = self._make_step()
+        self.learner = self._start()
+        self.tally = self._fresh_tally()
+        self._program = self._program_to_be()
+
+    def _make_step(self) -> Step:
+        settings = self.settings
+        piece = parts(self.batch_size, settings.accumulate)[0].stop
+        lowered = lower(settings.net, self.spec, piece, sparse=self.batches.sparse)
+        return Step(
+            net=lowered,
+            loss=lower_loss(settings.loss),
+            reference=settings.net,
+            optimizer=lower_optimizer(self.optimizer, settings.dtype),
+            seed=settings.seed,
+            pieces=settings.accumulate,
+        )
+
+    def _start(self) -> Learner:
+        theta, state = init(self.settings.net, self.spec, self.settings.seed, self.settings.dtype)
+        segments = tuple(
+            Segment(entry.name, entry.start, entry.stop, entry.decay)
+            for entry in theta.layout.entries
+            if not entry.alias
+        )
+        gradient = theta.layout.zeros(self.settings.dtype)
+        return Learner(theta, gradient, self.step.optimizer.start(theta.flat, segments), state)
+
+    def _program_to_be(self) -> Program | None:
+        settings = self.settings
+        if settings.augment is not None or settings.mixup:
+            return None
+        if settings.accumulate > 1 or self.learner.state:
+            return None
+        if self.tally.job is None:
+            return None
+        return program(
+            self.step.net, self.step.loss, self.batches, self.step.optimizer, self.learner.slots
+        )
+
+    def _fresh_tally(self) -> Tally:
+        y = self.settings.net.spec(self.spec)
+        if isinstance(y, tuple):
+            raise ShapeError("fit needs a network with one output")
+        return Tally(self.settings.metrics, y.shape[-1] if y.shape else 1, y.dtype)
+
+    def take(self, rows: np.ndarray, batch: int) -> int:
+        """Take the step of batch number ``batch`` of an epoch, or several; return how many.
+
+        Args:
+            rows: the examples of the epoch in their order.
+            batch: which batch is next.
+        """
+        size, program = self.batch_size, self._program
+        index = rows[batch * size : (batch + 1) * size]
+        taken = 0
+        if program is not None and len(index) == size:
+            if program.known:
+                most = self._most(len(rows) // size - batch)
+                taken = program.run(rows, batch, most, self.learner.step)
+                self.learner.step += taken
+            else:
+                program.learn(lambda: self.one_step(index))
+                taken = 1
+        if taken == 0:
+            self.one_step(index)
+            taken = 1
+        return taken
+
+    def _most(self, most: int) -> int:
+        """Return how many of ``most`` steps may be taken until something is to be done."""
+        settings, step = self.settings, self.learner.step
+        if settings.max_steps is not None:
+            most = min(most, settings.max_steps - step)
+        return min(most, settings.audit - step % settings.audit) if settings.audit else most
+
+    def one_step(self, index: np.ndarray) -> None:
+        """Take one step on the examples ``index``."""
+        x, target, weight = self.gather(index)
+        for part, found in self.step(self.learner, x, target, weight):
+            self.tally.add(found.values, found.y, cut(target, part), cut(weight, part))
+
+    def audit(self, index: np.ndarray) -> float | None:
+        """Return the error of the gradient on the examples ``index``, where it is to be checked."""
+        if not self.settings.audit or self.learner.step % self.settings.audit:
+            return None
+        x, target, weight = self.gather(index)
+        return audit(self.step, self.settings.loss, self.learner, x, target, weight)
+
+    def gather(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return inputs, targets and weights of a batch, varied and mixed as the step says."""
+        x, target, weight = self.batches.gather(index, self._augment)
+        return *self.mixed(x, target), weight
+
+    def mixed(self, x: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return inputs and targets mixed as the step says."""
+        settings, step = self.settings, self.learner.step
+        if not settings.mixup:
+            return x, target
+        return mix(
+            x, target, alpha=settings.mixup, outputs=self._outputs, seed=settings.seed, step=step
+        )
+
+    @cached_property
+    def _outputs(self) -> int:
+        found: int = self.settings.net.spec(self.spec).size
+        return found
+
+    @property
+    def _augment(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        return None if self.settings.augment is None else self._augmented
+
+    def _augmented(self, x: np.ndarray) -> np.ndarray:
+        ctx = Context(True, self.settings.seed, self.learner.step, 0, "augment")
+        y, _ = self.settings.augment.forward({}, x, ctx)  # type: ignore[union-attr]
+        varied: np.ndarray = y
+        return varied
