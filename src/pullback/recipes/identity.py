@@ -61,8 +61,8 @@ def identity(
     """Train an embedding on some classes and measure it on pictures of the others.
 
     Args:
-        data: pictures of one size with classes; where there is no test part, every second picture of the
-            held classes is measured.
+        data: pictures of one size with classes; where there is no test part, every second picture
+            of the held classes is measured.
         out: the run's folder; ``figures.json`` and ``predictions.png`` are added to its files.
         epochs: how often to go through the groups.
         seed: decides the groups, the start and the order.
