@@ -80,15 +80,16 @@ EQUIVALENT: dict[str, str] = {
         "es['sigma']"
     ): "h has a mean of 0, so <v h> and <(v - <v>) h> are the same",
     (
-        "Dropout.forward [condition] if not ctx.train or self.rate == 0:  ->  if not ctx.train:"
+        "RandomMask.forward [condition] if not ctx.train or self.rate == 0:  ->  if not ctx.train:"
     ): "without dropping, the mask is 1 everywhere; it only saves the work",
     (
-        "Dropout.forward [constant] if not ctx.train or self.rate == 0:  ->  if not ctx.t"
-        "rain or self.rate == 1:"
+        "RandomMask.forward [constant] if not ctx.train or self.rate == 0:  ->  if not ct"
+        "x.train or self.rate == 1:"
     ): "without dropping, the mask is 1 everywhere; it only saves the work",
     (
-        "Dropout.forward [mask] kept = ctx.uniform(tuple(x.shape), 'dropout') >= self.rat"
-        "e  ->  kept = ctx.uniform(tuple(x.shape), 'dropout') > self.rate"
+        "RandomMask.forward [mask] kept = ctx.uniform(self.drawn(tuple(x.shape)), 'dropou"
+        "t') >= self.rate  ->  kept = ctx.uniform(self.drawn(tuple(x.shape)), 'dropout') "
+        "> self.rate"
     ): "a draw equals the rate once in 2^53",
     (
         "cut_out [sign] after = np.maximum(starts.max(axis=0, initial=0) + size - x.shape"
