@@ -306,6 +306,15 @@ def test_outputs_that_are_no_rows_are_explained_alike(loss, shape):
             form.forward(np.zeros(shape), np.array([0, 1]))
 
 
+def test_cotangents_of_another_type_than_the_slopes(rng):
+    loss, y = CrossEntropy(), rng.standard_normal((3, 4)).astype("float32")
+    fast, g = lower_loss(loss), rng.standard_normal(3)
+    _, slope = fast.forward(y, np.array([0, 3, 1]))
+    found = fast.pullback(slope, g)
+    assert found.dtype == "float64"
+    np.testing.assert_allclose(found, slope * g[:, None], rtol=1e-12)
+
+
 def test_one_lowered_loss_takes_outputs_of_other_widths_and_types(rng):
     loss = CrossEntropy(label_smoothing=0.1)
     fast, target = lower_loss(loss), np.array([0, 1, 1])

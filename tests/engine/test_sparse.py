@@ -73,6 +73,13 @@ def test_a_nan_among_the_inputs_is_not_left_out(dtype, rng):
     assert np.isnan(p.layout.view(gradient)["1"]["W"][500]).any()
 
 
+def test_its_jobs_take_three_arrays_and_gradients_wait_for_nobody():
+    fast = lower(network(32), Spec((784,)), 64, sparse=True)
+    product, sums = fast.maps[1]._partial, fast.maps[1].sums
+    assert [job.independent for job in (product, sums["W"], sums["b"])] == [False, True, True]
+    assert len(product._addresses) == len(sums["W"]._addresses) == 3  # nothing is left unset
+
+
 def test_only_the_first_layer_of_whole_vectors_whose_inputs_are_mostly_zeros():
     def found(net, **changes):
         return kernels_of(lower(net, Spec((784,)), 64, **changes))
