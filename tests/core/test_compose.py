@@ -16,7 +16,9 @@ from pullback.maps import (
     BatchNorm,
     Chain,
     Dropout,
+    Each,
     Flatten,
+    Gate,
     LayerNorm,
     Linear,
     Parallel,
@@ -35,7 +37,8 @@ def test_children_are_named_by_position_or_keyword():
     assert net.children() == {"0": Linear(2), "1": ReLU(), "head": Linear(1), "last": Tanh()}
     assert list(net.children()) == ["0", "1", "head", "last"]
     assert list(Parallel(ReLU(), b=Tanh()).children()) == ["0", "b"]
-    assert list(Residual(ReLU()).children()) == list(Shared("k", ReLU()).children()) == ["body"]
+    for wrapper in (Residual(ReLU()), Gate(ReLU()), Each(ReLU()), Shared("k", ReLU())):
+        assert wrapper.children() == {"body": ReLU()}
     p, _ = init(net, Spec((3,)))
     assert [entry.name for entry in p.layout.entries] == ["0.W", "0.b", "head.W", "head.b"]
 
@@ -52,9 +55,10 @@ def test_wrong_children_are_refused(compose):
         compose(ReLU(), **{"0": Tanh()})
 
 
-def test_a_residual_or_shared_map_needs_a_map():
-    with pytest.raises(ConfigError, match="child 'body' is a int"):
-        Residual(3)
+def test_a_wrapper_needs_a_map():
+    for wrapper in (Residual, Gate, Each):
+        with pytest.raises(ConfigError, match="child 'body' is a int"):
+            wrapper(3)
     with pytest.raises(ConfigError, match="child 'body' is a str"):
         Shared("k", "Linear")
     for key in ("", "a.b", 3):
@@ -82,6 +86,8 @@ COMPOSITIONS = [
     Chain(Linear(3), out=ReLU()),
     Parallel(Linear(3), b=ReLU(), combine="add"),
     Residual(Linear(3)),
+    Gate(Linear(3)),
+    Each(Linear(3)),
     Shared("k", Linear(3)),
 ]
 

@@ -1,10 +1,10 @@
-"""Maps made of maps: the base of all compositions, and the chain."""
+"""Maps made of maps: the bases of all compositions, and the chain."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, PullbackError, ShapeError
@@ -20,19 +20,16 @@ class Composite(Map):
     """Base of maps made of named children: what is the same for all of them.
 
     The residual of a composite is the dictionary of its children's residuals, and its delta that
-    of their deltas; a subclass says how values flow.
+    of their deltas; a subclass says which children there are and how values flow.
     """
-
-    names: tuple[str, ...]
-    maps: tuple[Map, ...]
 
     def children(self) -> dict[str, Map]:
         """Return the children by name."""
-        return dict(zip(self.names, self.maps, strict=True))
+        raise NotImplementedError
 
     def with_children(self, children: Mapping[str, Map]) -> Map:
         """Return the same composition of other children."""
-        return replace(self, maps=tuple(children[name] for name in self.names))  # type: ignore[type-var]
+        raise NotImplementedError
 
     def inputs(self, x: Specs) -> dict[str, Specs]:
         """Return the spec of each child's input."""
@@ -46,7 +43,7 @@ class Composite(Map):
     @property
     def couples_batch(self) -> bool:  # type: ignore[override]
         """True where a child couples the batch."""
-        return any(child.couples_batch for child in self.maps)
+        return any(child.couples_batch for child in self.children().values())
 
     def params(self, x: Specs) -> dict[str, Any]:
         """Return the children's parameters; children without any are left out."""
@@ -64,7 +61,7 @@ class Composite(Map):
         """Declare the children's gradients."""
         found = {
             name: child.grads(p.get(name, {}), res[name], delta[name])
-            for name, child in zip(self.names, self.maps, strict=True)
+            for name, child in self.children().items()
             if name in p
         }
         return {name: declared for name, declared in found.items() if declared}
@@ -78,6 +75,27 @@ class Composite(Map):
         """Return the children's total."""
         inputs = self.inputs(x)
         return sum(child.multiply_adds(inputs[name]) for name, child in self.children().items())
+
+
+class Wrapper(Composite):
+    """Base of maps made of one child, ``body``: a subclass is a dataclass with that field."""
+
+    body: Map
+
+    def __post_init__(self) -> None:
+        check_children(("body",), (self.body,))
+
+    def children(self) -> dict[str, Map]:
+        """Return the one child."""
+        return {"body": self.body}
+
+    def with_children(self, children: Mapping[str, Map]) -> Self:
+        """Return the same around another child."""
+        return replace(self, body=children["body"])  # type: ignore[type-var]
+
+    def inputs(self, x: Specs) -> dict[str, Specs]:
+        """Return the input spec, which is the child's too."""
+        return {"body": x}
 
 
 def named_children(
@@ -122,6 +140,10 @@ class Chain(Composite):
     def from_fields(cls, names: tuple[str, ...], maps: tuple[Map, ...]) -> Chain:
         """Build from the two fields, as a configuration has them."""
         return rebuild(cls(), names, maps)
+
+    def children(self) -> dict[str, Map]:
+        """Return the children by name."""
+        return dict(zip(self.names, self.maps, strict=True))
 
     def with_children(self, children: Mapping[str, Map]) -> Chain:
         """Return the same chain of other children."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from pullback.core.arrays import namespace
-from pullback.core.compose import Composite, check_children, checked_spec, named_children, rebuild
+from pullback.core.compose import Composite, Wrapper, checked_spec, named_children, rebuild
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.map import MAPS, Map, Params
@@ -17,7 +17,7 @@ from pullback.core.tree import Path, leaves, unflatten
 
 @MAPS.register
 @dataclass(frozen=True)
-class Residual(Composite):
+class Residual(Wrapper):
     r"""A map and a way around it: ``y = x + f(x)``.
 
     Pullback :math:`g_x = g_y + J_f^T g_y`. He, Zhang, Ren, Sun, "Deep residual learning" (2016).
@@ -32,27 +32,6 @@ class Residual(Composite):
     )
 
     body: Map
-
-    def __post_init__(self) -> None:
-        check_children(self.names, self.maps)
-
-    @property
-    def names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The one child's name."""
-        return ("body",)
-
-    @property
-    def maps(self) -> tuple[Map, ...]:  # type: ignore[override]
-        """The one child."""
-        return (self.body,)
-
-    def with_children(self, children: Mapping[str, Map]) -> Residual:
-        """Return the same way around another map."""
-        return Residual(children["body"])
-
-    def inputs(self, x: Specs) -> dict[str, Specs]:
-        """Return the input spec, which is the child's too."""
-        return {"body": x}
 
     def spec(self, x: Specs) -> Specs:
         """Return the input spec; the child must keep it."""
@@ -80,7 +59,7 @@ class Residual(Composite):
 
 @MAPS.register
 @dataclass(frozen=True)
-class Gate(Composite):
+class Gate(Wrapper):
     r"""A map that scales its own input: ``y = x f(x)``.
 
     ``f`` gives a number for each of ``x``, or, of shape ``(N, C)``, one for each channel (last
@@ -99,27 +78,6 @@ class Gate(Composite):
     )
 
     body: Map
-
-    def __post_init__(self) -> None:
-        check_children(self.names, self.maps)
-
-    @property
-    def names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The one child's name."""
-        return ("body",)
-
-    @property
-    def maps(self) -> tuple[Map, ...]:  # type: ignore[override]
-        """The one child."""
-        return (self.body,)
-
-    def with_children(self, children: Mapping[str, Map]) -> Gate:
-        """Return the same gate of another map."""
-        return Gate(children["body"])
-
-    def inputs(self, x: Specs) -> dict[str, Specs]:
-        """Return the input spec, which is the child's too."""
-        return {"body": x}
 
     def spec(self, x: Specs) -> Specs:
         """Return the input spec; the child's output must fit it."""
@@ -194,6 +152,10 @@ class Parallel(Composite):
         """Build from the fields, as a configuration has them."""
         return rebuild(cls(combine=combine), names, maps)
 
+    def children(self) -> dict[str, Map]:
+        """Return the children by name."""
+        return dict(zip(self.names, self.maps, strict=True))
+
     def with_children(self, children: Mapping[str, Map]) -> Parallel:
         """Return the same arrangement of other children."""
         maps = tuple(children[name] for name in self.names)
@@ -262,7 +224,7 @@ def _sum(arrays: list[Any]) -> Any:
 
 @MAPS.register
 @dataclass(frozen=True)
-class Shared(Composite):
+class Shared(Wrapper):
     """The same parameters in several places: every ``Shared`` of one ``key`` is one map.
 
     ``enc = Shared("enc", Linear(8)); Chain(enc, ReLU(), enc)`` has one weight matrix, whose
@@ -279,25 +241,7 @@ class Shared(Composite):
     def __post_init__(self) -> None:
         if not isinstance(self.key, str) or not self.key or "." in self.key:
             raise ConfigError(f"Shared: key={self.key!r}; expected a name without dots")
-        check_children(self.names, self.maps)
-
-    @property
-    def names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The one child's name."""
-        return ("body",)
-
-    @property
-    def maps(self) -> tuple[Map, ...]:  # type: ignore[override]
-        """The one child."""
-        return (self.body,)
-
-    def with_children(self, children: Mapping[str, Map]) -> Shared:
-        """Return another map under the same key."""
-        return Shared(self.key, children["body"])
-
-    def inputs(self, x: Specs) -> dict[str, Specs]:
-        """Return the input spec, which is the child's too."""
-        return {"body": x}
+        super().__post_init__()
 
     def spec(self, x: Specs) -> Specs:
         """Return the child's output spec."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pullback.core.compose import Composite, check_children, checked_spec
+from pullback.core.compose import Wrapper, checked_spec
 from pullback.core.context import Context
 from pullback.core.contraction import Contraction
 from pullback.core.errors import ShapeError
@@ -17,7 +16,7 @@ from pullback.core.tree import map_leaves
 
 @MAPS.register
 @dataclass(frozen=True)
-class Each(Composite):
+class Each(Wrapper):
     r"""The same map of every member of an example: :math:`y_{nm} = f(p, x_{nm})`.
 
     An example is a group of ``M`` inputs, such as a pair, a triplet, or pictures to be compared;
@@ -37,23 +36,6 @@ class Each(Composite):
     )
 
     body: Map
-
-    def __post_init__(self) -> None:
-        check_children(self.names, self.maps)
-
-    @property
-    def names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The one child's name."""
-        return ("body",)
-
-    @property
-    def maps(self) -> tuple[Map, ...]:  # type: ignore[override]
-        """The one child."""
-        return (self.body,)
-
-    def with_children(self, children: Mapping[str, Map]) -> Each:
-        """Return another map of every member."""
-        return Each(children["body"])
 
     def examples(self, x: Specs) -> int:
         """Return the number of members."""
