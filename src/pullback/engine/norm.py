@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from pullback.engine.sums import Deferred, WithSums
 from pullback.engine.team import WORTH_SHARING, Job, team
 from pullback.maps.elementwise import ReLU
 from pullback.maps.norm import BatchNorm, LayerNorm
+
+WIDE = 256
+"""Numbers that normalising over the batch takes at a time."""
 
 
 @lowers(LayerNorm)
@@ -72,22 +76,23 @@ class LoweredBatchNorm(Lowered):
         super().__init__(source, plan)
         k, dtype, threads = plan.x.shape[-1], plan.x.dtype, team().threads
         self._positions, self._axes = math.prod(plan.x.shape[:-1]), len(plan.x.shape)
-        self._y, self._h, self._gx = (plan.buffer(plan.x) for _ in range(3))
-        self._seen = {name: np.empty(k, dtype) for name in ("mean", "var")}
-        self._sigma = np.empty((*(1,) * self._axes, k), dtype)
+        self._y, self._gx = plan.buffer(plan.x), plan.buffer(plan.x)
+        self._seen = np.empty((4, k), dtype)
         self._relu = type(plan.after) is ReLU
+        # short rows are taken several at a time, or their ends would cost more than they do
+        wide = k * max(1, WIDE // k)
         # every thread has sums of its own, in float64 whatever the dtype: to the jobs, words
-        self._sums, self._back_sums = np.empty((2, threads, 2, k), np.int64)
-        self._room = empty((threads, 3, k), dtype)
+        self._sums, self._back_sums = np.empty((2, threads, 2, wide), np.int64)
+        self._room = empty((threads, norm.ROOM, wide), dtype)
         work = max(10 * k, WORTH_SHARING * threads)
-        self._sum = Job(norm.batch_sums, dtype, 2, (k,), work=work)
-        sizes = (k, threads, taken_over(plan.after))
-        self._forward = Job(norm.batch_forward, dtype, 10, sizes, numbers=1, work=work)
+        self._sum = Job(norm.batch_sums, dtype, 3, (k, wide), work=work)
+        sizes = (k, wide, threads, taken_over(plan.after))
+        self._forward = Job(norm.batch_forward, dtype, 7, sizes, numbers=1, work=work)
         self._forward.numbers[0] = self.source.eps
-        self._back_sum = Job(norm.batch_back_sums, dtype, 3, (k,), work=work)
-        self._pull = Job(norm.batch_pullback, dtype, 7, (k, threads), work=work)
+        self._back_sum = Job(norm.batch_back_sums, dtype, 5, (k, wide), work=work)
+        self._pull = Job(norm.batch_pullback, dtype, 7, (k, wide, threads), work=work)
         self._gradients = {
-            name: Job(norm.batch_gradients, dtype, 2, (threads, kind))
+            name: Job(norm.batch_gradients, dtype, 2, (wide, threads, kind))
             for kind, name in enumerate(("beta", "gamma"))
         }
         self._summed: Any = None
@@ -99,30 +104,46 @@ class LoweredBatchNorm(Lowered):
         if not ctx.train or count <= 1:
             y, res = self.source.forward(p, x, ctx)
             return (np.maximum(y, 0, out=y) if self._relu else y), res
-        y, h = self.rows(self._y, x), self.rows(self._h, x)
-        self._sum(count, x, self._sums)
-        self._forward(
-            count, x, self._sums, p["gamma"], p["beta"], y, h,
-            self._seen["mean"], self._seen["var"], self._sigma, self._room,
-        )  # fmt: skip
-        axes = tuple(range(self._axes))
-        return y, {"h": h, "sigma": self._sigma, "axes": axes, "seen": self._seen}
+        y = self.rows(self._y, x)
+        self._sum(count, x, self._sums, self._room)
+        self._forward(count, x, self._sums, p["gamma"], p["beta"], y, self._seen, self._room)
+        return y, x
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return the cotangent of ``x``, and ``gy`` as the delta."""
-        if res["axes"] is None:
+        if isinstance(res, dict):  # of the source
             return self.source.pullback(p, res, gy)
         gx, count = self.rows(self._gx, gy), len(gy) * self._positions
         self._add_up(res, gy)
-        self._pull(count, gy, self._back_sums, p["gamma"], res["h"], res["sigma"], gx, self._room)
+        self._pull(count, gy, self._back_sums, p["gamma"], res, self._seen, gx, self._room)
         return gx, gy
 
-    def _add_up(self, res: Any, gy: Any) -> None:
-        self._back_sum(len(gy) * self._positions, gy, res["h"], self._back_sums)
+    def _add_up(self, x: Any, gy: Any) -> None:
+        count = len(gy) * self._positions
+        self._back_sum(count, gy, x, self._seen, self._back_sums, self._room)
         self._summed = gy
+
+    def _of_source(self, res: Any) -> Any:
+        """Return what the source would have kept."""
+        if isinstance(res, dict):
+            return res
+        mean, _, sigma, rest = self._seen
+        h, axes = (res - mean - rest) / sigma, tuple(range(self._axes))
+        return {"h": h, "sigma": sigma, "axes": axes}
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Push forward as the source does."""
+        return self.source.pushforward(p, self._of_source(res), dp, dx)
+
+    def advance(self, state: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
+        """Advance as the source does."""
+        seen = dict(zip(("mean", "var"), self._seen, strict=False))
+        return self.source.advance(state, res if isinstance(res, dict) else {"seen": seen})
 
     def grads(self, p: Params, res: Any, delta: Any) -> dict[str, Any]:
         """Declare what the source declares; the pullback has the sums already."""
+        if isinstance(res, dict):
+            return self.source.grads(p, res, delta)
         seen_res, seen_delta, declared = self._declared
         if res is not seen_res or delta is not seen_delta:
             declared = {name: self._gradient(name, p, res, delta) for name in ("gamma", "beta")}
@@ -135,4 +156,7 @@ class LoweredBatchNorm(Lowered):
                 self._add_up(res, delta)
             self._gradients[name](out.size, self._back_sums, out)
 
-        return Deferred(lambda: self.source.grads(p, res, delta)[name], total, p[name], len(delta))
+        return Deferred(
+            lambda: self.source.grads(p, self._of_source(res), delta)[name],
+            total, p[name], len(delta),
+        )  # fmt: skip

@@ -22,6 +22,9 @@ from pullback.engine.kernels.native import (
     vector,
 )
 
+ROOM = 4
+"""Times ``wide`` numbers that a part has of room in normalising over the batch."""
+
 
 def layer_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``y = gamma h + beta``, h each row of x centred and over sigma: x, h, y (n, k), sigma (n)."""
@@ -68,111 +71,160 @@ def layer_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:
 
 
 def batch_sums(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``s[part] = sum (x - x0), sum (x - x0)^2`` over a part's rows: x (n, k), s (parts, 2, k).
+    """``s[part] = sum (x - x0), sum (x - x0)^2`` over a part's rows: x (n, k), s (parts, 2, wide).
 
-    x0 is the first row: equal rows have sums of exactly 0, and others lose few digits.
+    x0 is the first row: equal rows have sums of exactly 0, and others lose few digits. Rows are
+    taken as many at a time as make ``wide`` numbers; the sums are the first ``k`` of each kind.
     """
-    n, k, size = a[0], a[1], item_size(like)
+    n, k, wide, size = a[0], a[1], a[2], item_size(like)
     start, stop = share(n, part, parts, 1)
-    at = a[3] + part * 16 * k
-    first, one, two = vector(a[2], k, like), reals(at, k), reals(at + 8 * k, k)
-    for j in range(k):
+    s, first = a[4] + part * 16 * wide, vector(a[5] + part * ROOM * wide * size, wide, like)
+    one, two = reals(s, wide), reals(s + 8 * wide, wide)
+    _repeat(a[3], first, k, like)
+    for j in range(wide):
         one[j] = two[j] = 0
-    for i in range(start, stop):
-        row = vector(a[2] + i * k * size, k, like)
-        for j in range(k):
-            gap = float(row[j]) - float(first[j])
+    for i in range(start, stop, wide // k):
+        rows = vector(a[3] + i * k * size, min(wide, (stop - i) * k), like)
+        for j in range(len(rows)):
+            gap = float(rows[j]) - float(first[j])
             one[j] += gap
             two[j] += gap * gap
+    _fold(one, k)
+    _fold(two, k)
 
 
 @njit(inline="always")
-def _total(s: Any, terms: Any, k: Any, j: Any) -> Any:
+def _repeat(source: Any, target: Any, k: Any, like: Any) -> None:
+    """Fill ``target`` with the ``k`` numbers of ``source``, again and again."""
+    numbers = vector(source, k, like)
+    for left in range(0, len(target), k):
+        for j in range(k):
+            target[left + j] = numbers[j]
+
+
+@njit(inline="always")
+def _fold(sums: Any, k: Any) -> None:
+    """Add everything to the first ``k``."""
+    for left in range(k, len(sums), k):
+        for j in range(k):
+            sums[j] += sums[left + j]
+
+
+@njit(inline="always")
+def _total(s: Any, terms: Any, wide: Any, j: Any) -> Any:
     """Return the sums over the parts of column ``j``, of both kinds."""
     one = two = 0.0
     for t in range(terms):
-        both = reals(s + t * 16 * k, 2 * k)
+        both = reals(s + t * 16 * wide, 2 * wide)
         one += both[j]
-        two += both[k + j]
+        two += both[wide + j]
     return one, two
 
 
 def batch_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``y = act(gamma h + beta)``, h the columns of x centred and over sigma.
 
-    x (n, k), s of ``batch_sums``, gamma, beta, y, h (n, k), mean, unbiased variance, sigma (k),
-    and for each part 3 k numbers of room.
+    x (n, k), s of ``batch_sums``, gamma, beta, y (n, k), ``seen`` (4, k): mean, unbiased variance,
+    sigma, and what the mean of large numbers loses in rounding. ``h`` is not kept: backwards it is
+    made of ``x`` again, which costs less than the memory.
     """
-    n, k, terms, act, eps, size = a[0], a[1], a[2], a[3], real(a[4]), item_size(like)
-    first, gamma, beta = vector(a[5], k, like), vector(a[7], k, like), vector(a[8], k, like)
-    room = vector(a[14] + 3 * part * k * size, 3 * k, like)
-    mean, rest, sigma = room[:k], room[k : 2 * k], room[2 * k :]
+    n, k, wide, terms, act, eps = a[0], a[1], a[2], a[3], a[4], real(a[5])
+    size = item_size(like)
+    x, gamma, beta = a[6], vector(a[8], k, like), vector(a[9], k, like)
+    room, first = a[12] + part * ROOM * wide * size, vector(x, k, like)
+    mean, factor, shift = (
+        vector(room, wide, like),
+        vector(room + wide * size, wide, like),
+        vector(room + 2 * wide * size, wide, like),
+    )
+    seen = vector(a[11], 4 * k, like)
     for j in range(k):
-        one, two = _total(a[6], terms, k, j)
+        one, two = _total(a[7], terms, wide, j)
         variance = max(0.0, two / n - (one / n) * (one / n))
         exact = float(first[j]) + one / n
         mean[j] = exact
-        rest[j] = exact - float(mean[j])  # what the mean of large numbers loses in rounding
-        sigma[j] = math.sqrt(variance + eps)
+        rest = exact - float(mean[j])
+        sigma = math.sqrt(variance + eps)
+        factor[j] = gamma[j] / sigma
+        shift[j] = beta[j] - rest * gamma[j] / sigma
         if part == 0:
-            vector(a[11], k, like)[j] = mean[j]
-            vector(a[12], k, like)[j] = variance * n / (n - 1)
-            vector(a[13], k, like)[j] = sigma[j]
+            seen[j], seen[k + j] = mean[j], variance * n / (n - 1)
+            seen[2 * k + j], seen[3 * k + j] = sigma, rest
+    _repeat(room, mean, k, like)
+    _repeat(room + wide * size, factor, k, like)
+    _repeat(room + 2 * wide * size, shift, k, like)
     start, stop = share(n, part, parts, 1)
-    for i in range(start, stop):
-        row = i * k * size
-        x, y = vector(a[5] + row, k, like), vector(a[9] + row, k, like)
-        h = vector(a[10] + row, k, like)
-        for j in range(k):
-            h[j] = (x[j] - mean[j] - rest[j]) / sigma[j]
-            y[j] = gamma[j] * h[j] + beta[j]
+    for i in range(start, stop, wide // k):
+        count = min(wide, (stop - i) * k)
+        source, y = vector(x + i * k * size, count, like), vector(a[10] + i * k * size, count, like)
         if act == RELU:
-            for j in range(k):
-                y[j] = 0 if y[j] <= 0 else y[j]
+            for j in range(count):
+                value = (source[j] - mean[j]) * factor[j] + shift[j]
+                y[j] = 0 if value <= 0 else value
+        else:
+            for j in range(count):
+                y[j] = (source[j] - mean[j]) * factor[j] + shift[j]
 
 
 def batch_back_sums(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``s[part] = sum gy, sum gy h`` over a part's rows: gy, h (n, k), s (parts, 2, k)."""
-    n, k, size = a[0], a[1], item_size(like)
+    """``s[part] = sum gy, sum gy h`` over a part's rows: gy, x (n, k), seen, s (parts, 2, wide)."""
+    n, k, wide, size = a[0], a[1], a[2], item_size(like)
     start, stop = share(n, part, parts, 1)
-    at = a[4] + part * 16 * k
-    one, two = reals(at, k), reals(at + 8 * k, k)
-    for j in range(k):
+    s, mean = a[6] + part * 16 * wide, vector(a[7] + part * ROOM * wide * size, wide, like)
+    one, two, seen = reals(s, wide), reals(s + 8 * wide, wide), vector(a[5], 4 * k, like)
+    _repeat(a[5], mean, k, like)
+    for j in range(wide):
         one[j] = two[j] = 0
-    for i in range(start, stop):
-        gy, h = vector(a[2] + i * k * size, k, like), vector(a[3] + i * k * size, k, like)
-        for j in range(k):
-            one[j] += gy[j]
-            two[j] += float(gy[j]) * float(h[j])
+    for i in range(start, stop, wide // k):
+        count, row = min(wide, (stop - i) * k), i * k * size
+        gy, x = vector(a[3] + row, count, like), vector(a[4] + row, count, like)
+        for j in range(count):
+            given = float(gy[j])
+            one[j] += given
+            two[j] += given * float(x[j] - mean[j])
+    _fold(one, k)
+    _fold(two, k)
+    for j in range(k):
+        two[j] = (two[j] - one[j] * seen[3 * k + j]) / seen[2 * k + j]
 
 
 def batch_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``gx = gamma (gy - mean gy - h mean(gy h)) / sigma``, in each column.
 
-    gy (n, k), s of ``batch_back_sums``, gamma, h, sigma, gx, and for each part 3 k numbers of room.
+    gy (n, k), s of ``batch_back_sums``, gamma, x (n, k), seen, gx (n, k).
     """
-    n, k, terms, size = a[0], a[1], a[2], item_size(like)
-    gamma, sigma = vector(a[5], k, like), vector(a[7], k, like)
-    room = vector(a[9] + 3 * part * k * size, 2 * k, like)
-    mean, slope = room[:k], room[k:]
+    n, k, wide, terms, size = a[0], a[1], a[2], a[3], item_size(like)
+    gamma, seen = vector(a[6], k, like), vector(a[8], 4 * k, like)
+    room = a[10] + part * ROOM * wide * size
+    mean, factor, slope, shift = (
+        vector(room, wide, like),
+        vector(room + wide * size, wide, like),
+        vector(room + 2 * wide * size, wide, like),
+        vector(room + 3 * wide * size, wide, like),
+    )
     for j in range(k):
-        one, two = _total(a[4], terms, k, j)
-        mean[j], slope[j] = one / n, two / n
+        one, two = _total(a[5], terms, wide, j)
+        sigma = float(seen[2 * k + j])
+        mean[j], factor[j] = seen[j], gamma[j] / sigma
+        slope[j] = -gamma[j] / sigma * (two / n) / sigma
+        shift[j] = -gamma[j] / sigma * (one / n - (two / n) * seen[3 * k + j] / sigma)
+    for i in range(ROOM):
+        _repeat(room + i * wide * size, vector(room + i * wide * size, wide, like), k, like)
     start, stop = share(n, part, parts, 1)
-    for i in range(start, stop):
-        row = i * k * size
-        gy, h = vector(a[3] + row, k, like), vector(a[6] + row, k, like)
-        gx = vector(a[8] + row, k, like)
-        for j in range(k):
-            gx[j] = gamma[j] * (gy[j] - mean[j] - h[j] * slope[j]) / sigma[j]
+    for i in range(start, stop, wide // k):
+        count, row = min(wide, (stop - i) * k), i * k * size
+        gy, x = vector(a[4] + row, count, like), vector(a[7] + row, count, like)
+        gx = vector(a[9] + row, count, like)
+        for j in range(count):
+            gx[j] = factor[j] * gy[j] + (slope[j] * (x[j] - mean[j]) + shift[j])
 
 
 def batch_gradients(a: Any, part: Any, parts: Any, like: Any) -> None:
     """One kind of sum over the parts: s of ``batch_back_sums``, out (k); 0: ``gy``, 1: ``gy h``."""
-    k, terms, kind = a[0], a[1], a[2]
-    out = vector(a[4], k, like)
+    k, wide, terms, kind = a[0], a[1], a[2], a[3]
+    out = vector(a[5], k, like)
     for j in range(k):
-        both = _total(a[3], terms, k, j)
+        both = _total(a[4], terms, wide, j)
         out[j] = both[1] if kind else both[0]
 
 
