@@ -28,6 +28,9 @@ DIRECT = 512 * 1024
 CACHED = 192 * 1024
 """Bytes of patches that are gathered at once: less than the second level of the cache holds."""
 
+TILED = 256 * 1024
+"""Bytes of Winograd's tiles, transformed, that are multiplied at once."""
+
 
 def _two(sizes: tuple[int, ...], one: int) -> tuple[int, ...]:
     """Return sizes of two axes, of sizes of one or two."""
@@ -48,6 +51,9 @@ class Geometry:
         self.pads = ((0, 0),) * (2 - len(over.pads)) + over.pads
         self.padded = tuple(n + sum(pad) for n, pad in zip(self.image, self.pads, strict=True))
         self.patch = math.prod(self.kernel) * self.channels // self.groups
+        self.in_tiles = self._suits_tiles()
+        if self.in_tiles:  # whole ones
+            self.padded = tuple(2 * -(-n // 2) + 2 for n in self.windows)
 
     def mostly_zeros(self, following: tuple[Map, ...], y: Spec) -> bool:
         """Whether max-pooling leaves most of the output's gradient 0, in a form for the kernels."""
@@ -64,15 +70,30 @@ class Geometry:
     def _plain(self) -> bool:
         return self.groups == 1 and self.dilation[1] == 1
 
+    def _suits_tiles(self) -> bool:
+        """Whether it is a convolution for Winograd's tiles."""
+        from pullback.engine.kernels import lanes
+
+        widths = self.channels * self.size, self.outputs * self.size
+        return (
+            self._plain and self.kernel == (3, 3) and self.stride == self.dilation == (1, 1)
+            and 16 * self.channels * self.outputs * self.size <= DIRECT
+            and not any(width % lanes.BYTES for width in widths)
+            and all(max(pad) <= 2 for pad in self.pads)
+        )  # fmt: skip
+
     def kernels(self, sparse: bool) -> tuple[Any, Any, Any]:
         """Return the kernels of the forward pass, the pullback, and the gradient of W."""
-        from pullback.engine.kernels import conv, conv_sparse, direct, lanes
+        from pullback.engine.kernels import conv, conv_sparse, direct, lanes, winograd
 
         small = self._plain and self.patch * self.outputs * self.size <= DIRECT
         forwards = small and self.outputs * self.size % lanes.BYTES == 0
         forward = direct.direct_forward if forwards else conv.conv_forward
+        forward = winograd.winograd_forward if self.in_tiles else forward
         if sparse:
             return forward, conv_sparse.conv_sparse_pullback, conv_sparse.conv_sparse_outer
+        if self.in_tiles:
+            return forward, winograd.winograd_pullback, winograd.winograd_outer
         spans = (d * (k - 1) for d, k in zip(self.dilation, self.kernel, strict=True))
         near = all(max(pad) <= span for pad, span in zip(self.pads, spans, strict=True))
         backwards = small and near and self.stride == (1, 1)
@@ -99,15 +120,17 @@ class Geometry:
         (rows, columns), outputs = self.windows, self.outputs
         at_once = max(1, min(rows, CACHED // (columns * self.patch * self.size)))
         words = -(-outputs // 32)
-        around = [n + d * (k - 1) for n, d, k in zip(
+        around = [n + n % 2 + d * (k - 1) for n, d, k in zip(
             self.image, self.dilation, self.kernel, strict=True)]  # fmt: skip
+        band, tiled = self._tiles() if self.in_tiles else (0, (0, 0, 0))
         parts = (
             # the padded image, or the gradient with what windows on the image see around it
             max(math.prod(self.padded) * self.channels, math.prod(around) * outputs) * self.size,
-            at_once * columns * self.patch * self.size,
+            max(at_once * columns * self.patch * self.size, tiled[0]),
             max(math.prod(self.kernel) * self.channels * outputs * self.size,
-                rows * -(-columns // 32) * 32 * words * 4),
+                rows * -(-columns // 32) * 32 * words * 4, tiled[1]),
             rows * columns * words * 4,
+            tiled[2],
         )  # fmt: skip
         places = np.cumsum([0, *(-(-part // LINE) * LINE for part in parts)]).tolist()
         scratch = empty((team().threads, places[-1]), np.uint8)
@@ -116,9 +139,22 @@ class Geometry:
         sizes = (
             blas.gemm[self.dtype], int(blas.wide), 0, *self.image, self.channels, rows, columns,
             outputs, self.groups, *self.kernel, *self.stride, *self.dilation, self.pads[0][0],
-            self.pads[1][0], *self.padded, at_once, scratch.ctypes.data, places[-1], *places[1:4],
+            self.pads[1][0], *self.padded, at_once, scratch.ctypes.data, places[-1], *places[1:5],
+            band,
         )  # fmt: skip
         return scratch, sizes
+
+    def _tiles(self) -> tuple[int, tuple[int, int, int]]:
+        """Return the rows of tiles at once, and bytes: of these, of a gradient, of the kernel."""
+        down, across = (-(-max(n) // 2) for n in zip(self.image, self.windows, strict=True))
+        row = 16 * across * (self.channels + self.outputs) * self.size
+        band = max(1, min(down, TILED // row))
+        square = 4 * self.size
+        return band, (
+            band * row + square * max(self.channels, self.outputs),
+            down * across * square * self.outputs,
+            4 * square * self.channels * self.outputs,
+        )
 
 
 @lowers(Conv1d)

@@ -22,12 +22,14 @@ from pullback.engine.kernels.native import (
 (
     CALL, WIDE, ACT, HEIGHT, WIDTH, CHANNELS, ROWS, COLUMNS, OUTPUTS, GROUPS, KERNEL_ROWS,
     KERNEL_COLUMNS, STRIDE_ROWS, STRIDE_COLUMNS, DILATION_ROWS, DILATION_COLUMNS, TOP, LEFT,
-    PADDED_HEIGHT, PADDED_WIDTH, AT_ONCE, SCRATCH, SCRATCH_EACH, PATCHES, TURNED, MARKS, FIRST,
-) = range(1, 28)  # fmt: skip
+    PADDED_HEIGHT, PADDED_WIDTH, AT_ONCE, SCRATCH, SCRATCH_EACH, PATCHES, TURNED, MARKS,
+    SPECTRA, BAND, FIRST,
+) = range(1, 30)  # fmt: skip
 """Where the sizes stand. The input is HEIGHT x WIDTH x CHANNELS, the output ROWS x COLUMNS x
-OUTPUTS; AT_ONCE are the rows of windows whose patches are gathered at once; SCRATCH is memory, of
-which each part has SCRATCH_EACH bytes: the padded image, and from PATCHES, TURNED (W turned) and
-MARKS on what these names say. The arrays follow from FIRST."""
+OUTPUTS; AT_ONCE are the rows of windows whose patches are gathered at once, BAND the rows of tiles
+that are multiplied at once; SCRATCH is memory, of which each part has SCRATCH_EACH bytes: the
+padded image, and from PATCHES, TURNED (W turned), MARKS and SPECTRA (W transformed) on what these
+names say. The arrays follow from FIRST."""
 SIZES = FIRST - 1
 
 

@@ -94,7 +94,7 @@ def direct_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:
     inside, outside, _, outputs = sizes_of(a)
     channels, scratch = a[CHANNELS], a[SCRATCH] + part * a[SCRATCH_EACH]
     turned = scratch + a[TURNED]
-    _turn_around(a, a[FIRST + 1], turned, like)
+    turn_around(a, a[FIRST + 1], turned, like)
     # the rows and columns around the gradient that windows on the input see of it
     above = (a[KERNEL_ROWS] - 1) * a[DILATION_ROWS]
     beside = a[KERNEL_COLUMNS] - 1
@@ -122,7 +122,7 @@ def direct_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:
 
 
 @njit(inline="always")
-def _turn_around(a: Any, w: Any, turned: Any, like: Any) -> None:
+def turn_around(a: Any, w: Any, turned: Any, like: Any) -> None:
     """Write W (rows, columns, C, outputs) with both axes of the kernel backwards, outputs first."""
     size, channels, outputs = item_size(like), a[CHANNELS], a[OUTPUTS]
     window = a[KERNEL_ROWS] * a[KERNEL_COLUMNS]

@@ -34,7 +34,7 @@ def differ(typing: Any, address: Any, like: Any) -> Any:
     return types.int64(types.int64, like), generate
 
 
-class _Emitter:
+class Emitter:
     """What the instructions below have in common: vectors, and loops that carry values."""
 
     def __init__(self, builder: Any, number: Any, size: int) -> None:
@@ -46,7 +46,7 @@ class _Emitter:
             builder.module, ir.FunctionType(self.kind, [self.kind] * 3), name
         )
 
-    def _loop(self, start: list[Any]) -> tuple[Any, list[Any], Any]:
+    def loop(self, start: list[Any]) -> tuple[Any, list[Any], Any]:
         """Begin a loop over values; return its end, the values, and how to close it."""
         builder, entry = self.builder, self.builder.block
         test, end = map(builder.append_basic_block, ("test", "end"))
@@ -64,12 +64,14 @@ class _Emitter:
 
         return end, values, close
 
-    def _at(self, address: Any, i: int) -> Any:
+    def at(self, address: Any, i: int) -> Any:
+        """Return where the vector number ``i`` after an address is."""
         place = self.builder.inttoptr(address, self.kind.as_pointer())
-        return self.builder.gep(place, [_word(i)])
+        return self.builder.gep(place, [constant(i)])
 
-    def _load(self, address: Any, count: int) -> list[Any]:
-        return [self.builder.load(self._at(address, i), align=self.size) for i in range(count)]
+    def load(self, address: Any, count: int) -> list[Any]:
+        """Return the vectors from an address on."""
+        return [self.builder.load(self.at(address, i), align=self.size) for i in range(count)]
 
     def _spread(self, address: Any) -> Any:
         """Return the number at ``address`` in every lane."""
@@ -103,14 +105,14 @@ def add_rows(
     return types.void(word, types.boolean, *(word,) * 10, like), generate
 
 
-class _Rows(_Emitter):
+class _Rows(Emitter):
     """The instructions of ``add_rows``: for each size of tile, as many as there is room for."""
 
     def __init__(self, builder: Any, number: Any, size: int, values: Any) -> None:
         super().__init__(builder, number, size)
         self.y, self.more, self.bits, self.count, self.bits_step, *rest = values
         self.x, self.x_step, self.x_jump, self.w, self.w_step, self.w_jump, self.m, _ = rest
-        self.done = cgutils.alloca_once_value(builder, _word(0))
+        self.done = cgutils.alloca_once_value(builder, constant(0))
 
     def emit(self, tile: int) -> None:
         """``while done + tile <= m``: add the next ``tile`` vectors."""
@@ -119,10 +121,10 @@ class _Rows(_Emitter):
         builder.branch(again)
         builder.position_at_end(again)
         done = builder.load(self.done)
-        following = builder.add(done, _word(tile * self.lanes))
+        following = builder.add(done, constant(tile * self.lanes))
         builder.cbranch(builder.icmp_signed("<=", following, self.m), body, after)
         builder.position_at_end(body)
-        self._add(builder.mul(done, _word(self.size)), tile)
+        self._add(builder.mul(done, constant(self.size)), tile)
         builder.store(following, self.done)
         builder.branch(again)
         builder.position_at_end(after)
@@ -132,19 +134,19 @@ class _Rows(_Emitter):
         y, w = builder.add(self.y, offset), builder.add(self.w, offset)
         entry = builder.block
         with builder.if_then(self.more):
-            before, there = self._load(y, tile), builder.block
+            before, there = self.load(y, tile), builder.block
         start = [builder.phi(self.kind) for _ in range(tile)]
         for each, number in zip(start, before, strict=True):
             each.add_incoming(number, there)
             each.add_incoming(ir.Constant(self.kind, [0.0] * self.lanes), entry)
         for i, each in enumerate(self._words(start, w)):
-            builder.store(each, self._at(y, i), align=self.size)
+            builder.store(each, self.at(y, i), align=self.size)
 
     def _words(self, start: list[Any], w: Any) -> list[Any]:
         """Go through the words; return the sums."""
         builder, index = self.builder, ir.IntType(32).as_pointer()
-        zero = _word(0)
-        end, values, close = self._loop([zero, *start])
+        zero = constant(0)
+        end, values, close = self.loop([zero, *start])
         t, sums = values[0], values[1:]
         body = builder.append_basic_block("word")
         builder.cbranch(builder.icmp_signed("<", t, self.count), body, end)
@@ -153,22 +155,22 @@ class _Rows(_Emitter):
         bits = builder.zext(builder.load(builder.inttoptr(place, index)), WORD)
         x = builder.add(self.x, builder.mul(t, self.x_jump))
         found = self._bits(sums, bits, x, builder.add(w, builder.mul(t, self.w_jump)))
-        close([builder.add(t, _word(1)), *found])
+        close([builder.add(t, constant(1)), *found])
         return sums
 
     def _bits(self, start: list[Any], bits: Any, x: Any, w: Any) -> list[Any]:
         """Go through the bits of a word, lowest first; return the sums."""
         builder = self.builder
-        end, values, close = self._loop([bits, *start])
+        end, values, close = self.loop([bits, *start])
         rest, sums = values[0], values[1:]
         body = builder.append_basic_block("bit")
-        builder.cbranch(builder.icmp_signed("!=", rest, _word(0)), body, end)
+        builder.cbranch(builder.icmp_signed("!=", rest, constant(0)), body, end)
         builder.position_at_end(body)
         bit = builder.cttz(rest, ir.Constant(ir.IntType(1), 1))
         factor = self._spread(builder.add(x, builder.mul(bit, self.x_step)))
-        rows = self._load(builder.add(w, builder.mul(bit, self.w_step)), len(start))
+        rows = self.load(builder.add(w, builder.mul(bit, self.w_step)), len(start))
         added = [builder.call(self.fma, [factor, *pair]) for pair in zip(rows, sums, strict=True)]
-        close([builder.and_(rest, builder.sub(rest, _word(1))), *added])
+        close([builder.and_(rest, builder.sub(rest, constant(1))), *added])
         return sums
 
 
@@ -197,11 +199,11 @@ def add_tile(
         tile = _Tile(builder, context.get_value_type(dtype), dtype.bitwidth // 8, values)
         rows, vectors = values[2], values[3]
         after = builder.append_basic_block("after")
-        choice = builder.switch(builder.add(builder.mul(rows, _word(ACROSS)), vectors), after)
+        choice = builder.switch(builder.add(builder.mul(rows, constant(ACROSS)), vectors), after)
         for down in range(1, DOWN + 1):
             for across in range(1, ACROSS + 1):
                 block = builder.append_basic_block(f"tile{down}x{across}")
-                choice.add_case(_word(down * ACROSS + across), block)
+                choice.add_case(constant(down * ACROSS + across), block)
                 builder.position_at_end(block)
                 tile.emit(down, across)
                 builder.branch(after)
@@ -213,7 +215,7 @@ def add_tile(
     return types.void(*arguments), generate
 
 
-class _Tile(_Emitter):
+class _Tile(Emitter):
     """The instructions of ``add_tile``."""
 
     def __init__(self, builder: Any, number: Any, size: int, values: Any) -> None:
@@ -224,9 +226,9 @@ class _Tile(_Emitter):
     def emit(self, down: int, across: int) -> None:
         """A tile of one size."""
         builder = self.builder
-        places = [builder.add(self.y, builder.mul(self.y_apart, _word(j))) for j in range(down)]
+        places = [builder.add(self.y, builder.mul(self.y_apart, constant(j))) for j in range(down)]
         sums = self._start(places, across)
-        end, values, close = self._loop([_word(0), *sums])
+        end, values, close = self.loop([constant(0), *sums])
         r, sums = values[0], values[1:]
         body = builder.append_basic_block("outer")
         builder.cbranch(builder.icmp_signed("<", r, self.outer), body, end)
@@ -234,16 +236,16 @@ class _Tile(_Emitter):
         x = builder.add(self.x, builder.mul(r, self.x_jump))
         w = builder.add(self.w, builder.mul(r, self.w_jump))
         found = self._inner(sums, x, w, down, across)
-        close([builder.add(r, _word(1)), *found])
+        close([builder.add(r, constant(1)), *found])
         for i, each in enumerate(sums):
-            place = self._at(places[i // across], i % across)
+            place = self.at(places[i // across], i % across)
             builder.store(each, place, align=self.size)
 
     def _start(self, places: list[Any], across: int) -> list[Any]:
         """Return what is in ``y``, or zeros."""
         builder, entry = self.builder, self.builder.block
         with builder.if_then(self.more):
-            before = [each for place in places for each in self._load(place, across)]
+            before = [each for place in places for each in self.load(place, across)]
             there = builder.block
         start = [builder.phi(self.kind) for _ in before]
         for each, number in zip(start, before, strict=True):
@@ -253,22 +255,23 @@ class _Tile(_Emitter):
 
     def _inner(self, start: list[Any], x: Any, w: Any, down: int, across: int) -> list[Any]:
         builder = self.builder
-        end, values, close = self._loop([_word(0), x, w, *start])
+        end, values, close = self.loop([constant(0), x, w, *start])
         (t, x, w), sums = values[:3], values[3:]
         body = builder.append_basic_block("inner")
         builder.cbranch(builder.icmp_signed("<", t, self.inner), body, end)
         builder.position_at_end(body)
-        vectors, added = self._load(w, across), []
+        vectors, added = self.load(w, across), []
         for j in range(down):
-            factor = self._spread(builder.add(x, builder.mul(self.x_apart, _word(j))))
+            factor = self._spread(builder.add(x, builder.mul(self.x_apart, constant(j))))
             added += [
                 builder.call(self.fma, [factor, vectors[v], sums[j * across + v]])
                 for v in range(across)
             ]
         following = [builder.add(x, self.x_step), builder.add(w, self.w_step)]
-        close([builder.add(t, _word(1)), *following, *added])
+        close([builder.add(t, constant(1)), *following, *added])
         return sums
 
 
-def _word(value: int) -> Any:
+def constant(value: int) -> Any:
+    """Return a word as a value of the instructions."""
     return ir.Constant(WORD, value)
