@@ -22,21 +22,18 @@ def of(point: Point | Row) -> str:
     return f"{type(point.net).__name__} {point.x} {point.source}"
 
 
-def both(net, x, gy):
-    """Value, cotangent and pushforward; those of the lowered form must be equal."""
+def forms(net, x, gy):
+    """Value, cotangent and pushforward: those of the reference form, and of the lowered one."""
     p, state = init(net, x, dtype=str(x.dtype))
     ctx, spec = Context(True, state=state), Spec(x.shape[1:], str(x.dtype))
-    found = []
     for form in (net, lower(net, spec, len(x), input_gradient=True)):
         y, res = form.forward(p, x, ctx)
         y = np.array(y)
         gx, _ = form.pullback(p, res, gy)
         still = p.layout.view(np.zeros_like(p.flat))
-        found.append((y, np.array(gx), np.array(form.pushforward(p, res, still, gy))))
-    for one, other in zip(*found, strict=True):
-        assert one.dtype == other.dtype == x.dtype
-        np.testing.assert_array_equal(one, other)
-    return found[0]
+        found = y, np.array(gx), np.array(form.pushforward(p, res, still, gy))
+        assert {each.dtype for each in found} == {x.dtype}
+        yield found
 
 
 def test_there_are_enough_and_every_kind():
@@ -51,17 +48,17 @@ def test_there_are_enough_and_every_kind():
 def test_functions_of_one_number(point):
     """To 2 units in the last place, of the value and of the slope."""
     x = np.array([[point.x]], point.dtype)
-    y, gx, dy = both(point.net, x, np.ones_like(x))
     ulp = ULP[point.dtype] * (1 + point.steep)
     # a factor that is a denormal number has few digits, and the other may be as large as x
     least = 2 * LEAST[point.dtype] * (max(1.0, abs(point.x)) if abs(point.x) < 1e6 else 1.0)
     with np.errstate(over="ignore"):
         value, slope = np.array([point.y, point.slope]).astype(point.dtype)
-    np.testing.assert_allclose(y[0, 0], value, rtol=2 * ulp, atol=least)
     # the slope is taken from y, and exact beside 1
     beside = ULP[point.dtype] if isinstance(point.net, Tanh) else least
-    np.testing.assert_allclose(gx[0, 0], slope, rtol=2 * ulp, atol=beside)
-    np.testing.assert_array_equal(gx, dy)
+    for y, gx, dy in forms(point.net, x, np.ones_like(x)):
+        np.testing.assert_allclose(y[0, 0], value, rtol=2 * ulp, atol=least)
+        np.testing.assert_allclose(gx[0, 0], slope, rtol=2 * ulp, atol=beside)
+        np.testing.assert_array_equal(gx, dy)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=of)
@@ -71,12 +68,13 @@ def test_rows(row):
     turned = isinstance(row.net, BatchNorm)
     invalid = "ignore" if row.source == "IEEE" else "raise"
     with np.errstate(invalid=invalid, divide="raise", over="ignore"):
-        y, gx, dy = both(row.net, *((x.T, gy.T) if turned else (x, gy)))
+        found = list(forms(row.net, *((x.T, gy.T) if turned else (x, gy))))
     ulp = ULP["float64"]
     # the logarithm of a sum of which one term is 1 is exact beside 1
     beside = ulp if isinstance(row.net, LogSoftmax) else 0.0
-    np.testing.assert_allclose(y.reshape(-1), row.y, rtol=2 * ulp, atol=beside)
-    np.testing.assert_allclose(gx.reshape(-1), row.gx, rtol=2 * ulp, atol=2 * ulp)
-    if not isinstance(row.net, LogSoftmax):
-        # a symmetric Jacobian: pushing forward gives what pulling back does
-        np.testing.assert_allclose(dy.reshape(-1), row.gx, rtol=2 * ulp, atol=2 * ulp)
+    for y, gx, dy in found:
+        np.testing.assert_allclose(y.reshape(-1), row.y, rtol=2 * ulp, atol=beside)
+        np.testing.assert_allclose(gx.reshape(-1), row.gx, rtol=2 * ulp, atol=2 * ulp)
+        if not isinstance(row.net, LogSoftmax):
+            # a symmetric Jacobian: pushing forward gives what pulling back does
+            np.testing.assert_allclose(dy.reshape(-1), row.gx, rtol=2 * ulp, atol=2 * ulp)

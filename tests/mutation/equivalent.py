@@ -182,9 +182,6 @@ EQUIVALENT: dict[str, str] = {
         "LoweredReLU.forward [wrong variable] return (y, y)  ->  return (y, x)"
     ): "x > 0 where max(x, 0) > 0",
     (
-        "LoweredTanh.forward [sign] return (y, y)  ->  return (y, -y)"
-    ): "the slope takes the residual's square only",
-    (
         "_class_numbers [wrong variable] if y.ndim != 2 or target.shape != (len(y),) or t"
         "arget.dtype.kind not in 'ui' or (not len(y)):  ->  if y.ndim != 2 or target.shap"
         "e != (len(y),) or target.dtype.kind not in 'ui' or (not len(target)):"

@@ -12,7 +12,7 @@ from runs import digits, fit_tiny, tiny_net
 import pullback as pb
 from pullback.check import GradientError
 from pullback.core.context import Context
-from pullback.engine import dense
+from pullback.engine import activations
 from pullback.train.events import Audited
 from pullback.train.receipt import gradient_receipt
 
@@ -136,12 +136,12 @@ def test_an_audit_stops_a_run_whose_gradient_is_wrong():
 def test_an_audit_sees_a_kernel_that_is_not_its_reference():
     def wrong(self, p, res, gy):
         gx = self._gx[: gy.shape[0]]
-        np.multiply(res, gy, out=gx)
+        np.multiply(1 - res, gy, out=gx)
         return gx, None
 
     net = pb.Chain(pb.Flatten(), pb.Linear(8), pb.Tanh(), pb.Linear(10))
     with (
-        mock.patch.object(dense.LoweredTanh, "pullback", wrong),
+        mock.patch.object(activations.LoweredActivation, "pullback", wrong),
         pytest.raises(GradientError, match="reference form"),
     ):
         audited(net=net)

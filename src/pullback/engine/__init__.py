@@ -1,5 +1,6 @@
 """Engines: how maps, losses, updates and batches are run."""
 
+from pullback.engine import activations as _activations
 from pullback.engine import combine as _combine
 from pullback.engine import conv as _conv
 from pullback.engine import dense as _dense
@@ -31,4 +32,4 @@ __all__ = [
     "total",
 ]
 
-del _combine, _conv, _dense, _norm
+del _activations, _combine, _conv, _dense, _norm

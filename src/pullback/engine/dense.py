@@ -20,7 +20,7 @@ from pullback.engine.fusion import applies_relu, multiplies_slope, taken_over
 from pullback.engine.lower import Lowered, Plan, lowers
 from pullback.engine.sums import WithSums
 from pullback.engine.team import Job, team
-from pullback.maps.elementwise import ReLU, Sigmoid, Tanh
+from pullback.maps.elementwise import ReLU
 from pullback.maps.linear import Linear
 from pullback.maps.shape import Channels, Flatten, Reshape
 
@@ -133,15 +133,6 @@ class LoweredRearrangement(Lowered):
         return gy.reshape((gy.shape[0], *self._inside)), None
 
 
-class LoweredElementwise(Lowered):
-    """Base of the lowered activations, whose residual is ``y``."""
-
-    def __init__(self, source: Map, plan: Plan) -> None:
-        super().__init__(source, plan)
-        self._y = plan.buffer(plan.x)
-        self._gx = plan.buffer(plan.x)
-
-
 @lowers(ReLU)
 class LoweredReLU(Lowered):
     """``ReLU``, which a product before it and a product after it do on their way."""
@@ -177,50 +168,3 @@ class LoweredReLU(Lowered):
         gx = self.rows(self._gx, gy)
         self._pull(gy.shape[0], gy, res, gx)
         return gx, None
-
-
-@lowers(Tanh)
-class LoweredTanh(LoweredElementwise):
-    """``Tanh``."""
-
-    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
-        """Return ``tanh(x)``."""
-        y = self.rows(self._y, x)
-        np.tanh(x, out=y)
-        return y, y
-
-    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
-        """Return ``(1 - y^2) gy``."""
-        gx = self.rows(self._gx, gy)
-        np.multiply(res, res, out=gx)
-        np.subtract(1, gx, out=gx)
-        return np.multiply(gx, gy, out=gx), None
-
-
-@lowers(Sigmoid)
-class LoweredSigmoid(LoweredElementwise):
-    """``Sigmoid``, with the same stable form as its reference."""
-
-    def __init__(self, source: Map, plan: Plan) -> None:
-        super().__init__(source, plan)
-        self._slope = plan.buffer(plan.x)
-        self._negative = plan.buffer(plan.x, "bool")
-
-    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
-        """Return ``1 / (1 + exp(-x))`` and the slope."""
-        y, low = self.rows(self._y, x), self.rows(self._gx, x)
-        slope = self.rows(self._slope, x)
-        negative = np.less(x, 0, out=self._negative[: x.shape[0]])
-        np.abs(x, out=low)
-        np.negative(low, out=low)
-        np.exp(low, out=low)
-        np.add(low, 1, out=y)
-        np.reciprocal(y, out=y)
-        np.multiply(low, y, out=low)
-        np.multiply(low, y, out=slope)
-        np.copyto(y, low, where=negative)
-        return y, slope
-
-    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
-        """Return ``y (1 - y) gy``."""
-        return np.multiply(res, gy, out=self.rows(self._gx, gy)), None

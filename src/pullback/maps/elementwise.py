@@ -167,9 +167,9 @@ class ELU(Elementwise):
         return xp.where(res > 0, xp.ones_like(res), self.alpha * xp.exp(low))
 
 
-_GELU_SCALE = math.sqrt(2 / math.pi)
-_GELU_CUBIC = 0.044715
-_GELU_FLAT = 50.0
+GELU_SCALE = math.sqrt(2 / math.pi)
+GELU_CUBIC = 0.044715
+GELU_FLAT = 50.0
 
 
 @MAPS.register
@@ -190,10 +190,10 @@ class GELU(Elementwise):
 
     def apply(self, xp: Any, x: Any) -> tuple[Any, Any]:
         """Keep ``x``, where the slope depends on it, ``s = (1 + t)/2``, and ``s (1 - s)``."""
-        # beyond _GELU_FLAT, t is 1 or -1 in any precision, and the cube might overflow
-        u = xp.clip(x, -_GELU_FLAT, _GELU_FLAT)
+        # beyond GELU_FLAT, t is 1 or -1 in any precision, and the cube might overflow
+        u = xp.clip(x, -GELU_FLAT, GELU_FLAT)
         # with v = 2 sqrt(2/pi) (...), (1 + t)/2 is sigmoid(v): near -1, 1 + t has no digits left
-        v = 2 * _GELU_SCALE * (u + _GELU_CUBIC * u * u * u)
+        v = 2 * GELU_SCALE * (u + GELU_CUBIC * u * u * u)
         (s, product), zero = sigmoid_and_slope(xp, v), xp.zeros_like(x)
         y = xp.where(s == 0, zero, x) * s  # 0 times -infinity would be NaN
         return y, (xp.where(product == 0, zero, x), s, product)
@@ -201,7 +201,7 @@ class GELU(Elementwise):
     def slope(self, xp: Any, res: Any) -> Any:
         """Return ``(1 + t)/2 + x (1 - t^2)/2 * sqrt(2/pi) (1 + 3 * 0.044715 x^2)``."""
         x, s, product = res
-        inner = 2 * _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x * x)
+        inner = 2 * GELU_SCALE * (1 + 3 * GELU_CUBIC * x * x)
         return s + x * product * inner
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pullback.engine.kernels.elementary import falling_exp
 from pullback.engine.kernels.native import (
     integers,
     item_size,
@@ -37,7 +38,7 @@ def cross_entropy(a: Any, part: Any, parts: Any, like: Any) -> None:
         for j in range(k):
             z = y[j] - largest
             mass += z
-            slope[j] = math.exp(z)
+            slope[j] = falling_exp(z)
         total = total_of(slope)
         if target[i] < 0 or target[i] >= k:
             values[i] = math.nan
