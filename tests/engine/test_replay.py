@@ -42,7 +42,7 @@ NETWORKS = {
         ),
         True,
     ),
-    "tanh": (Chain(Linear(9), Tanh(), Linear(5)), False),
+    "tanh": (Chain(Linear(9), Tanh(), Linear(5)), True),
     "dropout": (Chain(Linear(9), ReLU(), Dropout(0.2), Linear(5)), False),
     "residual": (Chain(Linear(9), Residual(Chain(ReLU(), Linear(9))), Linear(5)), False),
 }
