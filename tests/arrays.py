@@ -17,6 +17,22 @@ def relative_error(found: Any, expected: Any) -> float:
     return error / size if size else error
 
 
+def parts(x: Any) -> tuple[Any, ...]:
+    """The arrays of an input that may be one or a tuple of them."""
+    return x if isinstance(x, tuple) else (x,)
+
+
+def like_input(x: Any, found: Any) -> Any:
+    """Arrays as a tuple where the input ``x`` is one, else the only one."""
+    found = tuple(found)
+    return found if isinstance(x, tuple) else found[0]
+
+
+def each_part(change: Any, x: Any) -> Any:
+    """``x`` with every array of it changed."""
+    return like_input(x, map(change, parts(x)))
+
+
 def arrays_in(tree: Any) -> list[np.ndarray]:
     """All arrays in nested dictionaries, tuples and lists."""
     if isinstance(tree, np.ndarray):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sequence_cases import sequence_cases
 
 from pullback.core.context import Context
 from pullback.core.map import Map, init
@@ -62,13 +63,35 @@ from pullback.maps import (
 class Case:
     """A map, the shape of a batch, and whether it trains.
 
-    ``smooth`` maps have no kinks, and are compared with differences too.
+    ``smooth`` maps have no kinks, and are compared with differences too. ``draw`` says what an
+    input is where it is not normal; of several inputs, ``shape`` and ``draw`` are tuples.
     """
 
     net: Map
-    shape: tuple[int, ...]
+    shape: tuple[Any, ...]
     train: bool = False
     smooth: bool = False
+    draw: Any = None
+
+    @property
+    def batch(self) -> int:
+        return self.shape[0][0] if isinstance(self.shape[0], tuple) else self.shape[0]
+
+    def spec(self, dtype: str = "float32") -> Any:
+        if isinstance(self.shape[0], tuple):
+            return tuple(Spec(shape[1:], dtype) for shape in self.shape)
+        return Spec(self.shape[1:], dtype)
+
+    def drawn(self, rng: np.random.Generator, dtype: str = "float64") -> Any:
+        if not isinstance(self.shape[0], tuple):
+            return (self.draw or normal)(rng, self.shape).astype(dtype)
+        draws = self.draw or (normal,) * len(self.shape)
+        every = zip(self.shape, draws, strict=True)
+        return tuple(draw(rng, shape).astype(dtype) for shape, draw in every)
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.standard_normal(shape)
 
 
 @dataclass(frozen=True)
@@ -84,12 +107,12 @@ class Setting:
 
 def setting(case: Case, dtype: str = "float64", seed: int = 0) -> Setting:
     rng = np.random.default_rng(seed)
-    spec = Spec(case.shape[1:], dtype)
+    spec = case.spec(dtype)
     p, state = init(case.net, spec, seed, dtype)
     p.flat[:] += 0.3 * rng.standard_normal(p.flat.shape).astype(dtype)
     state = map_leaves(lambda a: (a + rng.uniform(0, 0.5, a.shape)).astype(dtype), state)
-    x = rng.standard_normal(case.shape).astype(dtype)
-    gy = rng.standard_normal((case.shape[0], *case.net.spec(spec).shape)).astype(dtype)
+    x = case.drawn(rng, dtype)
+    gy = rng.standard_normal((case.batch, *case.net.spec(spec).shape)).astype(dtype)
     ctx = Context(train=case.train, seed=seed, step=3, first=0, path="net", state=state)
     return Setting(case.net, p, x, gy, ctx)
 
@@ -337,6 +360,8 @@ CASES: dict[str, list[Case]] = {
     ],
 }
 
+
+CASES |= sequence_cases(Case)
 
 INPUTS = 12
 """The fewest inputs whose gradients are compared, for every map and for every loss."""

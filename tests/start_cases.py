@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pullback.core.initializers import (
+    Blocks,
     Constant,
     GlorotNormal,
     GlorotUniform,
@@ -13,6 +14,7 @@ from pullback.core.initializers import (
     Initializer,
     LeCunNormal,
     LeCunUniform,
+    Normal,
     Orthogonal,
     Textbook,
 )
@@ -22,6 +24,8 @@ Variance = Callable[[float, float], float]
 
 STARTS: dict[str, list[tuple[Initializer, Variance]]] = {
     "Constant": [(Constant(), lambda i, o: 0), (Constant(-2.5), lambda i, o: 0)],
+    "Blocks": [(Blocks(), lambda i, o: 0), (Blocks((-2.5,)), lambda i, o: 0)],
+    "Normal": [(Normal(), lambda i, o: 4e-4), (Normal(3.0), lambda i, o: 9)],
     "Textbook": [(Textbook(), lambda i, o: 1 / i)],
     "LeCunNormal": [(LeCunNormal(), lambda i, o: 1 / i)],
     "LeCunUniform": [(LeCunUniform(), lambda i, o: 1 / i)],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch_sequences import SEQUENCES, with_apply
 
 F = torch.nn.functional
 torch.set_num_threads(1)  # on arrays this small, threads do nothing but wait for one another
@@ -18,7 +19,7 @@ def chain(net, p, x, ctx):
 
 
 def residual(net, p, x, ctx):
-    return x + chain(net, p, x, ctx)
+    return (x[0] if isinstance(x, tuple) else x) + chain(net, p, x, ctx)
 
 
 def parallel(net, p, x, ctx):
@@ -291,3 +292,6 @@ THEIRS: dict[str, Callable] = {
 
 def apply(net, p, x, ctx):
     return THEIRS[type(net).__name__](net, p, x, ctx)
+
+
+THEIRS |= SEQUENCES | with_apply(apply)

@@ -27,10 +27,9 @@ def test_every_rule_gets_enough_inputs():
 @pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.parametrize("case", FOUND.values(), ids=FOUND)
 def test_every_case_of_every_map_passes(case, seed):
-    batch = max(2, case.shape[0]) if case.train else case.shape[0]
-    report = check_map(
-        case.net, pb.Spec(case.shape[1:]), batch=batch, train=case.train, seed=seed
-    ).raise_for_failure()
+    batch = max(2, case.batch) if case.train else case.batch
+    x = case.drawn(np.random.default_rng(seed)) if case.draw else case.spec()
+    report = check_map(case.net, x, batch=batch, train=case.train, seed=seed).raise_for_failure()
     found = [f for f in report if f.check in ("pullback", "gradient", "pushforward")]
     assert {f.method for f in found} == {"complex step"}
     assert len(found) >= 2

@@ -5,7 +5,7 @@ import pytest
 from start_cases import STARTS
 
 from pullback.core.errors import ConfigError
-from pullback.core.initializers import INITIALIZERS, Constant, Orthogonal, fans
+from pullback.core.initializers import INITIALIZERS, Blocks, Constant, Normal, Orthogonal, fans
 from pullback.core.random import generator
 
 RULES = {f"{name}-{i}": rule for name, rules in STARTS.items() for i, rule in enumerate(rules)}
@@ -43,8 +43,8 @@ def test_variance(rule, variance, shape):
     assert values.shape == shape
     assert values.dtype == np.float64
     fan_in, fan_out = fans(shape)
-    if isinstance(rule, Constant):
-        assert np.all(values == rule.value)
+    if isinstance(rule, Constant | Blocks):
+        assert np.all(values == (rule.value if isinstance(rule, Constant) else rule.values[0]))
         return
     if isinstance(rule, Orthogonal):
         fan_in, fan_out = np.prod(shape[:-1]), shape[-1]
@@ -93,11 +93,25 @@ def test_orthogonal_needs_a_matrix(shape):
         Orthogonal().draw(generator(0, "W"), shape)
 
 
+def test_blocks_fill_equal_parts():
+    values = Blocks((0.0, 1.0, -2.0)).draw(generator(0, "b"), (2, 6))
+    assert values.tolist() == [[0, 0, 1, 1, -2, -2]] * 2
+    for shape in ((), (4,), (6, 2)):
+        with pytest.raises(ConfigError, match="3 equal parts"):
+            Blocks((0.0, 1.0, -2.0)).draw(generator(0, "b"), shape)
+
+
+@pytest.mark.parametrize("make", [lambda: Blocks(()), lambda: Normal(0.0), lambda: Normal(-1)])
+def test_rules_that_cannot_be_built(make):
+    with pytest.raises(ConfigError, match="expected"):
+        make()
+
+
 @every_rule
 def test_one_stream_gives_the_same_values(rule, variance):
     first = rule.draw(generator(3, "a.W", "init"), (6, 5))
     np.testing.assert_array_equal(first, rule.draw(generator(3, "a.W", "init"), (6, 5)))
-    if not isinstance(rule, Constant):
+    if not isinstance(rule, Constant | Blocks):
         for other in (generator(4, "a.W", "init"), generator(3, "b.W", "init")):
             assert np.all(first != rule.draw(other, (6, 5)))
 

@@ -6,7 +6,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from arrays import arrays_in, largest_gradient_error, relative_error, same
+from arrays import (
+    arrays_in,
+    each_part,
+    largest_gradient_error,
+    like_input,
+    parts,
+    relative_error,
+    same,
+)
 from contract_cases import CASES, INPUTS, Case, Setting, all_cases, all_inputs, setting
 
 from pullback.check import adjoint_error, complex_step_gradient, difference_gradient
@@ -36,6 +44,10 @@ def test_the_table_covers_the_registry():
         assert {type(case.net).__name__ for case in cases} & {name, "Chain", "Parallel"}, name
 
 
+def shown(x):
+    return [(part.tobytes(), part.shape) for part in parts(x)]
+
+
 def test_every_map_gets_enough_inputs():
     drawn = Counter(name.partition("-")[0] for name in DRAWN)
     assert set(drawn) == set(MAPS)
@@ -46,9 +58,7 @@ def test_every_map_gets_enough_inputs():
             for key, (case, seed) in DRAWN.items()
             if key.startswith(f"{name}-")
         ]
-        assert (
-            len({(s.x.tobytes(), s.x.shape, repr(s.net), s.ctx.train) for s in kept}) == drawn[name]
-        )
+        assert len({(*shown(s.x), repr(s.net), s.ctx.train) for s in kept}) == drawn[name]
 
 
 def contains(net, name: str) -> bool:
@@ -58,7 +68,7 @@ def contains(net, name: str) -> bool:
 @pytest.mark.parametrize("name", CASES)
 def test_cases_are_of_their_map(name):
     assert all(contains(case.net, name) for case in CASES[name])
-    assert any(case.shape[0] == 1 for case in CASES[name]) or name == "Chain"
+    assert any(case.batch == 1 for case in CASES[name]) or name == "Chain"
 
 
 @every_input
@@ -66,10 +76,9 @@ def test_gradients_are_those_of_the_function(case: Case, seed):
     """Within 1e-12 of the complex step, and where there are no kinks 1e-9 of differences."""
     s = setting(case, seed=seed)
 
-    def product(x, flat):
-        if np.iscomplexobj(x):
-            x, flat = analytic(x), analytic(flat)
-        y, _ = s.net.forward(Theta(s.p.layout, flat), x, s.ctx)
+    def product(*at):
+        *inputs, flat = map(analytic, at) if any(map(np.iscomplexobj, at)) else at
+        y, _ = s.net.forward(Theta(s.p.layout, flat), like_input(s.x, inputs), s.ctx)
         return np.sum(s.gy * np.asarray(y))
 
     _, res = s.net.forward(s.p, s.x, s.ctx)
@@ -79,8 +88,9 @@ def test_gradients_are_those_of_the_function(case: Case, seed):
     if case.smooth:
         rules[difference_gradient] = 1e-9
     for rule, bound in rules.items():
-        expected_x, expected_p = rule(lambda at: product(*at), (s.x, s.p.flat))
-        assert relative_error(gx, expected_x) < bound
+        *expected_x, expected_p = rule(lambda at: product(*at), (*parts(s.x), s.p.flat))
+        for found, expected in zip(parts(gx), expected_x, strict=True):
+            assert relative_error(found, expected) < bound
         assert largest_gradient_error(gradient, Theta(s.p.layout, expected_p)) < bound
 
 
@@ -98,7 +108,7 @@ def test_gradients_of_single_examples(case: Case):
     _, delta = s.net.pullback(s.p, res, s.gy)
     for path, contraction in leaves(s.net.grads(s.p, res, delta)):
         each, total = contraction.each(), contraction.sum()
-        assert len(each) == len(s.x)
+        assert len(each) == len(s.gy)
         assert np.linalg.norm(each.sum(axis=0) - total) <= 1e-12 * np.linalg.norm(each), path
         norms = (each.reshape(len(each), -1) ** 2).sum(axis=1)
         assert relative_error(contraction.sq_norms(), norms) < 1e-12, path
@@ -130,10 +140,10 @@ def test_results_are_no_views_of_the_parameters(case: Case):
     dy = s.net.pushforward(s.p, res, s.p, s.x)
     declared = [c for _, c in leaves(s.net.grads(s.p, res, delta))]
     sums = [np.asarray(c.sum()) for c in declared] + [np.asarray(c.each()) for c in declared]
-    for array in [y, gx, dy, *sums, *arrays_in([res, delta])]:
+    for array in [y, *parts(gx), dy, *sums, *arrays_in([res, delta])]:
         assert not np.shares_memory(array, s.p.flat)
     for array in sums:
-        assert not np.shares_memory(array, s.x)
+        assert not any(np.shares_memory(array, part) for part in parts(s.x))
 
 
 @every_case
@@ -153,16 +163,17 @@ def test_shapes_and_types_are_as_declared(case: Case, dtype):
     s = setting(case, dtype)
     y, res = s.net.forward(s.p, s.x, s.ctx)
     assert spec_of(y) == s.net.spec(spec_of(s.x))
-    assert len(y) == len(s.x)
+    assert len(y) == len(s.gy)
     gx, delta = s.net.pullback(s.p, res, s.gy)
-    assert (gx.shape, gx.dtype) == (s.x.shape, s.x.dtype)
+    for found, given in zip(parts(gx), parts(s.x), strict=True):
+        assert (found.shape, found.dtype) == (given.shape, given.dtype)
     dy = s.net.pushforward(s.p, res, s.p, s.x)
     assert (dy.shape, dy.dtype) == (y.shape, y.dtype)
     declared = dict(leaves(s.net.grads(s.p, res, delta)))
     assert list(declared) == [entry.path for entry in s.p.layout.entries]
     for entry in s.p.layout.entries:
         total = declared[entry.path].sum()
-        assert (total.shape, total.dtype) == (entry.shape, s.x.dtype)
+        assert (total.shape, total.dtype) == (entry.shape, s.gy.dtype)
     state = s.net.advance(s.ctx.state, res) if case.train else s.ctx.state
     assert all(array.dtype == dtype for array in arrays_in(state))
     assert [path for path, _ in leaves(state)] == [path for path, _ in leaves(s.ctx.state)]
@@ -180,9 +191,11 @@ def test_examples_are_coupled_only_where_it_is_said(case: Case):
         others = [not np.allclose(moved[i], y[i], rtol=1e-9) for i in range(1, len(y))]
         assert any(others) or len(y) == 1
         return
-    for i in range(len(s.x)):
+    for i in range(len(s.gy)):
         one = slice(i, i + 1)
-        y_one, res = s.net.forward(s.p, s.x[one], s.ctx._replace(first=i))
+        x_one = each_part(lambda a, one=one: a[one], s.x)
+        y_one, res = s.net.forward(s.p, x_one, s.ctx._replace(first=i))
         gx_one, _ = s.net.pullback(s.p, res, s.gy[one])
         assert relative_error(y_one, y[one]) < 1e-14
-        assert relative_error(gx_one, gx[one]) < 1e-14
+        for found, expected in zip(parts(gx_one), parts(gx), strict=True):
+            assert relative_error(found, expected[one]) < 1e-14

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from arrays import largest_gradient_error
+from arrays import each_part, largest_gradient_error, parts
 from contract_cases import Setting, all_cases, setting
 from layouts import EXPANDED, LAYOUTS
 from loss_cases import all_loss_cases
 
 from pullback.core.errors import PullbackError
-from pullback.core.spec import Spec
+from pullback.core.spec import spec_of
 from pullback.core.theta import write_gradient
 from pullback.core.tree import leaves
 from pullback.engine import lower, lower_loss
@@ -26,7 +26,7 @@ forms = pytest.mark.parametrize("lowered", [False, True], ids=["reference", "low
 def results(s: Setting, lowered: bool, dx):
     net = s.net
     if lowered:
-        net = lower(net, Spec(s.x.shape[1:], "float64"), max(1, len(s.x)), input_gradient=True)
+        net = lower(net, spec_of(s.x), max(1, len(s.gy)), input_gradient=True)
     y, res = net.forward(s.p, s.x, s.ctx)
     y = np.array(y)
     gx, delta = net.pullback(s.p, res, s.gy)
@@ -35,7 +35,7 @@ def results(s: Setting, lowered: bool, dx):
     write_gradient(declared, gradient)
     single = [array for _, c in leaves(declared) for array in (c.each(), c.sq_norms())]
     dy = net.pushforward(s.p, res, s.p, dx)
-    return [y, np.array(gx), np.array(dy), *map(np.array, single)], gradient
+    return [y, *map(np.array, parts(gx)), np.array(dy), *map(np.array, single)], gradient
 
 
 def agree(found, right):
@@ -51,13 +51,15 @@ def agree(found, right):
 @forms
 def test_odd_layouts_change_nothing(case, layout, lowered):
     s = setting(case)
-    dx = np.random.default_rng(1).standard_normal(s.x.shape)
+    rng = np.random.default_rng(1)
+    dx = each_part(lambda a: rng.standard_normal(a.shape), s.x)
     for odd in ("x", "gy", "all"):
-        x = layout(s.x) if odd != "gy" else s.x
+        x = each_part(layout, s.x) if odd != "gy" else s.x
         gy = layout(s.gy) if odd != "x" else s.gy
-        change = layout(dx) if odd == "all" else dx
+        change = each_part(layout, dx) if odd == "all" else dx
         found = results(replace(s, x=x, gy=gy), lowered, change)
-        right = results(replace(s, x=x.copy(), gy=gy.copy()), lowered, change.copy())
+        plain = replace(s, x=each_part(np.copy, x), gy=gy.copy())
+        right = results(plain, lowered, each_part(np.copy, change))
         agree(found, right)
 
 
@@ -66,12 +68,13 @@ def test_odd_layouts_change_nothing(case, layout, lowered):
 def test_no_examples(case, lowered):
     """A batch of nothing gives nothing, and a gradient of zero; or a plain error."""
     s = setting(case)
-    nothing = replace(s, x=s.x[:0], gy=s.gy[:0])
+    no_x = each_part(lambda a: a[:0], s.x)
+    nothing = replace(s, x=no_x, gy=s.gy[:0])
     if case.train and case.net.couples_batch:
         with pytest.raises(PullbackError, match="larger batch"):
-            results(nothing, lowered, s.x[:0])
+            results(nothing, lowered, no_x)
         return
-    arrays, gradient = results(nothing, lowered, s.x[:0])
+    arrays, gradient = results(nothing, lowered, no_x)
     assert all(len(array) == 0 for array in arrays)
     assert not gradient.flat.any()
 

@@ -7,10 +7,10 @@ errors of a sum of ``n`` terms grow with its square root.
 
 import numpy as np
 import pytest
+from arrays import each_part, parts
 from contract_cases import Case, all_cases, setting
 from loss_cases import LossCase, all_loss_cases
 
-from pullback.core.spec import Spec
 from pullback.core.theta import Theta, write_gradient
 from pullback.core.tree import map_leaves
 from pullback.engine import lower, lower_loss
@@ -26,7 +26,7 @@ def results(net, s, p, x, gy, ctx):
     gx, delta = net.pullback(p, res, gy)
     gradient = Theta(s.p.layout, np.zeros_like(p.flat))
     write_gradient(net.grads(p, res, delta), gradient)
-    return y, np.array(gx), gradient.flat
+    return y, *map(np.array, parts(gx)), gradient.flat
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -35,10 +35,15 @@ def test_maps(case: Case, seed):
     s = setting(case, "float32", seed)
     wide_p = Theta(s.p.layout, s.p.flat.astype(np.float64))
     state = map_leaves(lambda a: a.astype(np.float64), s.ctx.state)
-    wide = s.x.astype(np.float64), s.gy.astype(np.float64), s.ctx._replace(state=state)
+    wide = (
+        each_part(lambda a: a.astype(np.float64), s.x),
+        s.gy.astype(np.float64),
+        s.ctx._replace(state=state),
+    )
     right = results(s.net, s, wide_p, *wide)
-    bound = 8 * EPS * max(s.x.size, s.gy.size, s.p.flat.size) ** 0.5
-    fast = lower(s.net, Spec(case.shape[1:]), len(s.x), input_gradient=True)
+    most = max(a.size for a in (*parts(s.x), s.gy, s.p.flat))
+    bound = 8 * EPS * most**0.5
+    fast = lower(s.net, case.spec(), len(s.gy), input_gradient=True)
     for form in (s.net, fast):
         for a, b in zip(results(form, s, s.p, s.x, s.gy, s.ctx), right, strict=True):
             assert a.dtype == np.float32

@@ -10,7 +10,7 @@ from pullback.core.context import Context
 from pullback.core.map import MAPS, init
 from pullback.core.spec import Spec
 from pullback.engine import lower
-from pullback.maps import BatchNorm, LayerNorm, LogSoftmax, Softmax, Tanh
+from pullback.maps import BatchNorm, LayerNorm, LogSoftmax, RMSNorm, Softmax, Tanh
 from pullback.maps.elementwise import Elementwise
 
 POINTS = points()
@@ -39,7 +39,7 @@ def forms(net, x, gy):
 def test_there_are_enough_and_every_kind():
     counts = Counter(type(point.net) for point in [*POINTS, *ROWS])
     apart = {cls for _, cls in MAPS.items() if issubclass(cls, Elementwise)}
-    assert set(counts) == apart | {Softmax, LogSoftmax, LayerNorm, BatchNorm}
+    assert set(counts) == apart | {Softmax, LogSoftmax, LayerNorm, BatchNorm, RMSNorm}
     assert len(POINTS) + len(ROWS) >= 150
     assert min(counts.values()) >= 5
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from arrays import largest_gradient_error, relative_error
+from arrays import each_part, largest_gradient_error, like_input, parts, relative_error
 from contract_cases import CASES, Case, Setting, all_cases, setting
 
 torch = pytest.importorskip(
@@ -26,18 +26,19 @@ def test_the_table_covers_the_registry():
 def test_against_autograd(case: Case):
     s = setting(case)
     SEEN.clear()
-    x, flat = torch.tensor(s.x, requires_grad=True), torch.tensor(s.p.flat, requires_grad=True)
-    expected = apply(s.net, Theta(s.p.layout, flat), x, s.ctx)
-    torch.sum(expected * torch.tensor(s.gy)).backward()
+    *inputs, flat = (torch.tensor(a, requires_grad=True) for a in (*parts(s.x), s.p.flat))
+    expected = apply(s.net, Theta(s.p.layout, flat), like_input(s.x, inputs), s.ctx)
+    total = torch.sum(expected * torch.tensor(s.gy))
+    *of_inputs, of_flat = torch.autograd.grad(total, [*inputs, flat], materialize_grads=True)
 
     y, res = s.net.forward(s.p, s.x, s.ctx)
     gx, delta = s.net.pullback(s.p, res, s.gy)
     gradient = s.p.layout.view(np.zeros_like(s.p.flat))
     write_gradient(s.net.grads(s.p, res, delta), gradient)
     assert relative_error(y, expected.detach()) < 1e-10
-    assert relative_error(gx, x.grad) < 1e-10
-    found = flat.grad if flat.grad is not None else torch.zeros_like(flat)
-    assert largest_gradient_error(gradient, Theta(s.p.layout, found)) < 1e-10
+    for found, right in zip(parts(gx), of_inputs, strict=True):
+        assert relative_error(found, right) < 1e-10
+    assert largest_gradient_error(gradient, Theta(s.p.layout, of_flat)) < 1e-10
 
     if case.train:
         after = dict(leaves(s.net.advance(s.ctx.state, res)))
@@ -56,7 +57,7 @@ def on_torch(s: Setting, dtype: torch.dtype = torch.float64) -> Setting:
 
     p = Theta(s.p.layout, tensor(s.p.flat))
     ctx = s.ctx._replace(state=map_leaves(tensor, s.ctx.state))
-    return Setting(s.net, p, tensor(s.x), tensor(s.gy), ctx)
+    return Setting(s.net, p, each_part(tensor, s.x), tensor(s.gy), ctx)
 
 
 @every_case
@@ -69,7 +70,8 @@ def test_the_same_code_on_tensors(case: Case, rng):
 
     gx, delta = s.net.pullback(s.p, res, s.gy)
     gx_t, delta_t = t.net.pullback(t.p, res_t, t.gy)
-    assert relative_error(gx_t, gx) < 1e-12
+    for found, right in zip(parts(gx_t), parts(gx), strict=True):
+        assert relative_error(found, right) < 1e-12
 
     declared, declared_t = s.net.grads(s.p, res, delta), t.net.grads(t.p, res_t, delta_t)
     gradient = s.p.layout.view(np.zeros_like(s.p.flat))
@@ -81,10 +83,11 @@ def test_the_same_code_on_tensors(case: Case, rng):
         assert relative_error(c_t.each(), c.each()) < 1e-12
         assert relative_error(c_t.sq_norms(), c.sq_norms()) < 1e-12
 
-    dx, dp = rng.standard_normal(s.x.shape), rng.standard_normal(s.p.flat.shape)
+    dx = each_part(lambda a: rng.standard_normal(a.shape), s.x)
+    dp = rng.standard_normal(s.p.flat.shape)
     dy = s.net.pushforward(s.p, res, Theta(s.p.layout, dp), dx)
     dp_t = Theta(s.p.layout, torch.tensor(dp))
-    dy_t = t.net.pushforward(t.p, res_t, dp_t, torch.tensor(dx))
+    dy_t = t.net.pushforward(t.p, res_t, dp_t, each_part(torch.tensor, dx))
     assert relative_error(dy_t, dy) < 1e-12
 
     if case.train:
@@ -100,7 +103,7 @@ def test_float32_tensors_stay(case: Case):
     y, res = t.net.forward(t.p, t.x, t.ctx)
     gx, _ = t.net.pullback(t.p, res, t.gy)
     dy = t.net.pushforward(t.p, res, t.p, t.x)
-    assert y.dtype == gx.dtype == dy.dtype == torch.float32
+    assert {a.dtype for a in (y, *parts(gx), dy)} == {torch.float32}
 
 
 def transposed(a: torch.Tensor) -> torch.Tensor:
@@ -120,22 +123,25 @@ def expanded(a: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("layout", [transposed, strided, expanded])
 def test_odd_tensors_change_nothing(case: Case, layout):
     t = on_torch(setting(case))
-    x, gy = layout(t.x), layout(t.gy)
+    x, gy = each_part(layout, t.x), layout(t.gy)
     for given, cotangent in ((x, t.gy), (t.x, gy), (x, gy)):
         found, right = (
             passed(t, *arrays)
-            for arrays in ((given, cotangent), (given.clone(), cotangent.clone()))
+            for arrays in (
+                (given, cotangent),
+                (each_part(torch.clone, given), cotangent.clone()),
+            )
         )
         for a, b in zip(found, right, strict=True):
             assert a.shape == b.shape
             assert torch.linalg.norm(a - b) <= 1e-14 * max(1.0, float(torch.linalg.norm(b)))
 
 
-def passed(t: Setting, x: torch.Tensor, gy: torch.Tensor) -> list[torch.Tensor]:
+def passed(t: Setting, x, gy: torch.Tensor) -> list[torch.Tensor]:
     y, res = t.net.forward(t.p, x, t.ctx)
     gx, delta = t.net.pullback(t.p, res, gy)
     gradient = t.p.layout.view(torch.zeros_like(t.p.flat))
     declared = t.net.grads(t.p, res, delta)
     write_gradient(declared, gradient)
     single = [array for _, c in leaves(declared) for array in (c.each(), c.sq_norms())]
-    return [y, gx, gradient.flat, t.net.pushforward(t.p, res, t.p, x), *single]
+    return [y, *parts(gx), gradient.flat, t.net.pushforward(t.p, res, t.p, x), *single]

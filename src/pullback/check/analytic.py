@@ -37,10 +37,15 @@ class Analytic(np.ndarray):
         return _wrapped(super().__array_function__(func, types, args, kwargs))
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return the same numbers: a cast to a real dtype would lose the derivative."""
+        """Return the same numbers, as a cast to a real dtype would lose the derivative.
+
+        Whole numbers have none to lose.
+        """
         del args, kwargs
         if np.dtype(dtype).kind in "fc":
             return self.copy()
+        if np.dtype(dtype).kind in "iu":
+            return _plain(self).real.astype(dtype)
         raise NotAnalyticError(f"the values are cast to {np.dtype(dtype)}")
 
     def __getattribute__(self, name: str) -> Any:

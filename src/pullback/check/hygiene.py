@@ -97,7 +97,7 @@ def _no_view(name: str, array: Any, flat: np.ndarray) -> Finding:
 
 def residual_is_enough(s: Sample) -> list[Finding]:
     """The residual is all that the way back needs: used twice, later, and from a file."""
-    other = each_input(lambda a: 0.5 - a[::-1], s.x)
+    other = each_input(_other, s.x)
     _, res = s.net.forward(s.p, s.x, s.ctx)
     first = _back(s, res)
     findings = [_residual("again", same(first, _back(s, res)), TEXT["twice"])]
@@ -109,6 +109,11 @@ def residual_is_enough(s: Sample) -> list[Finding]:
         note = TEXT["pickle"].format(error=" ".join(str(error).split()))
         return [*findings, _residual("pickled", False, note)]
     return [*findings, _residual("pickled", same(first, _back(s, again)), TEXT["pickled"])]
+
+
+def _other(a: np.ndarray) -> np.ndarray:
+    """Return another input like ``a``; of ids other ids, or padding."""
+    return -a[::-1] if np.array_equal(a, np.rint(a)) else 0.5 - a[::-1]
 
 
 def _back(s: Sample, res: Any) -> Any:

@@ -46,3 +46,20 @@ def as_array_like(values: np.ndarray, like: Any) -> Any:
         return values.astype(like.dtype, copy=False)
     xp = namespace(like)
     return xp.asarray(values, dtype=like.dtype, device=like.device)
+
+
+def beside(values: np.ndarray, like: Any) -> Any:
+    """Return ``values`` as an array of ``like``'s library and device, in their own dtype."""
+    if isinstance(like, np.ndarray):
+        return values
+    return namespace(like).asarray(values, device=like.device)
+
+
+def add_rows(out: Any, ids: Any, rows: Any) -> None:
+    """Add ``rows (M, C)`` to those of ``out`` at ``ids (M,)``, which may repeat; not below 0."""
+    kept = ids >= 0
+    ids, rows = ids[kept], rows[kept]
+    if isinstance(out, np.ndarray):
+        np.add.at(out, ids, rows)
+    else:
+        out.index_put_((ids,), rows, accumulate=True)

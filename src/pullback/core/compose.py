@@ -177,6 +177,18 @@ class Chain(Composite):
                 )
         return declared
 
+    @property
+    def with_memory(self) -> bool:  # type: ignore[override]
+        """As the first child, which gets the input."""
+        return bool(self.maps) and self.maps[0].with_memory
+
+    def out_lengths(self, lengths: Any) -> Any:
+        """Return the lengths after the last child."""
+        for child in self.maps:
+            if lengths is not None:
+                lengths = child.out_lengths(lengths)
+        return lengths
+
     def _init_wanted_after(self, i: int) -> Initializer | None:
         for follower in self.maps[i + 1 :]:
             if not follower.passes_init:
@@ -189,6 +201,8 @@ class Chain(Composite):
         residuals = {}
         for name, child in zip(self.names, self.maps, strict=True):
             x, residuals[name] = child.forward(p.get(name, {}), x, ctx.child(name))
+            if ctx.lengths is not None:
+                ctx = ctx._replace(lengths=child.out_lengths(ctx.lengths))
         return x, residuals
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:

@@ -19,7 +19,9 @@ class Context(NamedTuple):
     ``train``: dropout drops, batch normalisation uses the batch. ``seed``, ``step`` and the
     map's ``path`` name its random streams. ``first`` is the position, in the whole batch, of the
     first example at hand: a batch cut into pieces draws what it would draw whole. ``state`` is
-    the state of the map at ``path``.
+    the state of the map at ``path``. ``lengths``, whole numbers ``(N,)``, say how many steps of a
+    sequence ``(N, T, ...)`` are its own, those after them being padding; None: all of them. Where
+    the input is a tuple, so are they.
     """
 
     train: bool = False
@@ -28,12 +30,13 @@ class Context(NamedTuple):
     first: int = 0
     path: str = ""
     state: Mapping[str, Any] = NOTHING
+    lengths: Any = None
 
     def child(self, name: str) -> Context:
         """Return the context of the child ``name``: its path and its state."""
         path = f"{self.path}.{name}" if self.path else name
         state = self.state.get(name, NOTHING)
-        return Context(self.train, self.seed, self.step, self.first, path, state)
+        return Context(self.train, self.seed, self.step, self.first, path, state, self.lengths)
 
     def uniform(self, shape: tuple[int, ...], purpose: str) -> np.ndarray:
         """Return float64 numbers in [0, 1) of ``shape`` (examples first) for this step and path."""

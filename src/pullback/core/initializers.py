@@ -60,6 +60,44 @@ class Constant(Initializer):
 
 @INITIALIZERS.register
 @dataclass(frozen=True)
+class Blocks(Initializer):
+    """The last axis in equal parts, each filled with a value of its own: the gates of one bias."""
+
+    values: tuple[float, ...] = (0.0,)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", tuple(self.values))
+        if not self.values:
+            raise ConfigError("Blocks: values=(); expected at least one number")
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the values, each as often as its part is long."""
+        del rng
+        parts = len(self.values)
+        if not shape or shape[-1] % parts:
+            raise ConfigError(f"Blocks: {parts} equal parts of an axis, found shape {shape}")
+        row = np.repeat(np.array(self.values, dtype=np.float64), shape[-1] // parts)
+        return np.broadcast_to(row, shape).copy()
+
+
+@INITIALIZERS.register
+@dataclass(frozen=True)
+class Normal(Initializer):
+    """``N(0, std^2)``, whatever the shape: 0.02 is that of GPT-2 (Radford and others, 2019)."""
+
+    std: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not self.std > 0:
+            raise ConfigError(f"Normal: std={self.std!r}; expected a number above 0")
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the values."""
+        return _normal(rng, shape, self.std**2)
+
+
+@INITIALIZERS.register
+@dataclass(frozen=True)
 class Textbook(Initializer):
     r"""``W ~ N(0, s^2)`` with ``s = 1 / sqrt(n)``, ``n = fan_in``: the textbook's rule.
 

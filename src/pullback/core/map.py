@@ -40,6 +40,9 @@ class Map:
     passes_init: ClassVar[bool] = False
     """True where the map after this one should choose that instead (normalisation, dropout)."""
 
+    with_memory: bool = False
+    """True where the input is a pair: of what is mapped, and of a memory that is looked at."""
+
     @property
     def title(self) -> str:
         """What messages and tables call the map."""
@@ -93,6 +96,13 @@ class Map:
         """Return the state after an accepted step whose forward left ``res``."""
         del res
         return state
+
+    def out_lengths(self, lengths: Any) -> Any:
+        """Return how many steps of the output are each example's own (see ``Context``).
+
+        None where it has no steps. What maps every step by itself keeps them.
+        """
+        return lengths[0] if isinstance(lengths, tuple) else lengths
 
     def multiply_adds(self, x: Specs) -> int:
         """Return the multiply-adds of one example's forward pass, for ``summary``."""

@@ -27,6 +27,15 @@ class Tapped(Map):
     path: str
     listener: Listener
 
+    @property
+    def with_memory(self) -> bool:  # type: ignore[override]
+        """As the source."""
+        return self.source.with_memory
+
+    def out_lengths(self, lengths: Any) -> Any:
+        """Return those of the source."""
+        return self.source.out_lengths(lengths)
+
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Apply the source, and tell."""
         y, res = self.source.forward(p, x, ctx)

@@ -71,6 +71,15 @@ class Lowered(Map):
             self._views[id(buffer)] = count, view
         return view
 
+    @property
+    def with_memory(self) -> bool:  # type: ignore[override]
+        """As the source."""
+        return self.source.with_memory
+
+    def out_lengths(self, lengths: Any) -> Any:
+        """Return those of the source."""
+        return self.source.out_lengths(lengths)
+
     def spec(self, x: Specs) -> Specs:
         """Return the source's output spec."""
         return self.source.spec(x)

@@ -3,6 +3,7 @@
 from pullback.core.compose import Chain
 from pullback.core.lift import lift
 from pullback.maps.affine import RandomAffine
+from pullback.maps.attention import Attention, CrossAttention
 from pullback.maps.augment import RandomCrop, RandomFlip, RandomShift
 from pullback.maps.combine import Gate, Parallel, Residual, Shared
 from pullback.maps.conv import Conv1d, Conv2d, ConvTranspose2d
@@ -18,19 +19,31 @@ from pullback.maps.elementwise import (
     Softplus,
     Tanh,
 )
+from pullback.maps.embedding import Embedding, Unembedding
 from pullback.maps.erasing import RandomErasing
+from pullback.maps.gated import GRU, LSTM
 from pullback.maps.linear import Linear
-from pullback.maps.norm import BatchNorm, GroupNorm, LayerNorm
+from pullback.maps.memory import EncoderDecoder, MemoryChain
+from pullback.maps.norm import BatchNorm, GroupNorm, LayerNorm, RMSNorm
+from pullback.maps.padded import Padded
 from pullback.maps.pool import AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool2d
+from pullback.maps.positions import Positions, SinusoidalPositions
+from pullback.maps.product import Product
+from pullback.maps.recurrent import RNN, bidirectional
 from pullback.maps.resample import AdaptiveAvgPool2d, Pad, Upsample
 from pullback.maps.shape import Channels, Flatten, Reshape
 from pullback.maps.softmax import LogSoftmax, Softmax
+from pullback.maps.steps import LastStep, Trim
 from pullback.maps.unit_norm import UnitNorm
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "AdaptiveAvgPool2d",
+    "Attention",
     "AvgPool2d",
     "BatchNorm",
     "Chain",
@@ -39,20 +52,29 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "ConvTranspose2d",
+    "CrossAttention",
     "Dropout",
     "Each",
+    "Embedding",
+    "EncoderDecoder",
     "Flatten",
     "Gate",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
+    "LastStep",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "MaxPool2d",
+    "MemoryChain",
     "Pad",
+    "Padded",
     "Parallel",
+    "Positions",
+    "Product",
+    "RMSNorm",
     "RandomAffine",
     "RandomCrop",
     "RandomErasing",
@@ -64,10 +86,14 @@ __all__ = [
     "Shared",
     "SiLU",
     "Sigmoid",
+    "SinusoidalPositions",
     "Softmax",
     "Softplus",
     "Tanh",
+    "Trim",
+    "Unembedding",
     "UnitNorm",
     "Upsample",
+    "bidirectional",
     "lift",
 ]

@@ -21,6 +21,7 @@ class Residual(Wrapper):
     r"""A map and a way around it: ``y = x + f(x)``.
 
     Pullback :math:`g_x = g_y + J_f^T g_y`. He, Zhang, Ren, Sun, "Deep residual learning" (2016).
+    Of a pair, ``x`` and a memory, the way is around ``f`` for ``x`` alone: ``y = x + f(x, m)``.
 
     Raises:
         ConfigError: ``body`` is not a map.
@@ -33,28 +34,40 @@ class Residual(Wrapper):
 
     body: Map
 
+    @property
+    def with_memory(self) -> bool:  # type: ignore[override]
+        """As the child."""
+        return self.body.with_memory
+
     def spec(self, x: Specs) -> Specs:
         """Return the input spec; the child must keep it."""
-        y = checked_spec("body", self.body, x)
-        if isinstance(y, tuple) or y.shape != x.shape:
+        y, around = checked_spec("body", self.body, x), _first(x)
+        if isinstance(y, tuple) or y.shape != around.shape:
             raise ShapeError(
-                f"Residual needs a map that keeps the shape, found {x.shape} -> {y.shape}"
+                f"Residual needs a map that keeps the shape, found {around.shape} -> {y.shape}"
             )
         return y
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``x + f(x)``."""
         y, res = self.body.forward(p.get("body", {}), x, ctx.child("body"))
-        return x + y, {"body": res}
+        return _first(x) + y, {"body": res}
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``gy + J_f^T gy``."""
         gx, delta = self.body.pullback(p.get("body", {}), res["body"], gy)
-        return gy + gx, {"body": delta}
+        around = (gy + gx[0], *gx[1:]) if isinstance(gx, tuple) else gy + gx
+        return around, {"body": delta}
 
     def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
         """Return ``dx + J_f dx + J_p dp``."""
-        return dx + self.body.pushforward(p.get("body", {}), res["body"], dp.get("body", {}), dx)
+        return _first(dx) + self.body.pushforward(
+            p.get("body", {}), res["body"], dp.get("body", {}), dx
+        )
+
+
+def _first(x: Any) -> Any:
+    return x[0] if isinstance(x, tuple) else x
 
 
 @MAPS.register
@@ -195,6 +208,10 @@ class Parallel(Composite):
             return namespace(outputs[0]).concat(outputs, axis=-1)
         return _sum(outputs)
 
+    def out_lengths(self, lengths: Any) -> Any:
+        """Return those after the first child, as the others must have the same steps."""
+        return self.maps[0].out_lengths(lengths) if self.maps else lengths
+
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Pull each child's share of ``gy`` back, and add."""
         cotangents, deltas, start = [], {}, 0
@@ -246,6 +263,15 @@ class Shared(Wrapper):
     def spec(self, x: Specs) -> Specs:
         """Return the child's output spec."""
         return checked_spec("body", self.body, x)
+
+    @property
+    def with_memory(self) -> bool:  # type: ignore[override]
+        """As the child."""
+        return self.body.with_memory
+
+    def out_lengths(self, lengths: Any) -> Any:
+        """Return those after the child."""
+        return self.body.out_lengths(lengths)
 
     def params(self, x: Specs) -> dict[str, Any]:
         """Return the child's parameters, each with a share key of its own."""

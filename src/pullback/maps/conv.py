@@ -255,6 +255,16 @@ class Conv1d(Convolution):
     bias: bool = True
     init: Initializer | None = None
 
+    def out_lengths(self, lengths: Any) -> Any:
+        """Return how many windows each sequence has; put ``Trim`` before, so that all else is 0."""
+        (stride,) = per_axis(self.title, "stride", self.stride, 1)
+        pads = pads_of(self.title, self.padding, self._kernel)
+        if isinstance(pads, str):
+            return -(-lengths // stride)
+        (span,) = spans(self._kernel, per_axis(self.title, "dilation", self.dilation, 1))
+        count = (lengths + sum(pads[0]) - span) // stride + 1
+        return count * (count > 0) * (lengths > 0)
+
 
 @MAPS.register
 @dataclass(frozen=True)

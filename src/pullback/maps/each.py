@@ -57,7 +57,7 @@ class Each(Wrapper):
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Apply the child to all members as one batch; their number is kept."""
         n, members = x.shape[:2]
-        own = ctx.child("body")._replace(first=ctx.first * members)
+        own = ctx.child("body")._replace(first=ctx.first * members, lengths=None)
         y, res = self.body.forward(p.get("body", {}), _joined(x), own)
         # no child can be called "": what is not a child's residual has that name
         return y.reshape((n, members, *y.shape[1:])), {"body": res, "": (n, members)}
@@ -66,6 +66,9 @@ class Each(Wrapper):
         """Pull the members' cotangents back as one batch."""
         gx, delta = self.body.pullback(p.get("body", {}), res["body"], _joined(gy))
         return None if gx is None else gx.reshape((*res[""], *gx.shape[1:])), {"body": delta}
+
+    def out_lengths(self, lengths: Any) -> None:
+        """Return None: the members are no steps."""
 
     def grads(self, p: Params, res: Any, delta: Any) -> dict[str, Any]:
         """Declare the child's gradients, with the members as an axis that is summed over."""

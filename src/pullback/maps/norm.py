@@ -123,6 +123,51 @@ class LayerNorm(Normalization):
 
 @MAPS.register
 @dataclass(frozen=True)
+class RMSNorm(Normalization):
+    r"""Each example's features (last axis) to a mean square of 1, then scaled.
+
+    ``y = gamma h`` with ``h = x / sqrt(<x^2> + eps)``: a ``LayerNorm`` that takes no mean away and
+    adds no shift. Pullback :math:`g_x = (g_h - h \langle g_h h \rangle) / \sigma`, and the
+    pushforward has the same form. Zhang and Sennrich, "Root mean square layer normalization"
+    (2019). Parameter ``gamma``: ``(C,)``.
+    """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = γ h, h = x / √(mean x² + ε) over the features",
+        "gx = (gh - h mean(gh h)) / √(mean x² + ε), gh = γ gy",
+    )
+
+    eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        _check_eps("RMSNorm", self.eps)
+
+    def params(self, x: Specs) -> dict[str, Any]:
+        """Return the scale ``gamma``, one for each feature."""
+        return {"gamma": super().params(x)["gamma"]}
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Normalise over the last axis."""
+        xp = namespace(x)
+        sigma = xp.sqrt(_mean(xp, x * x, (-1,)) + self.eps)
+        h = x / sigma
+        return p["gamma"] * h, {"h": h, "sigma": sigma}
+
+    def grads(self, p: Params, res: Any, delta: Any) -> dict[str, Any]:
+        """Declare ``gamma``."""
+        return {"gamma": super().grads(p, res, delta)["gamma"]}
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Return ``gamma dh + h dgamma``."""
+        return p["gamma"] * self._through(res, dx) + res["h"] * dp["gamma"]
+
+    def _through(self, res: Any, v: Any) -> Any:
+        h = res["h"]
+        return (v - h * _mean(namespace(v), v * h, (-1,))) / res["sigma"]
+
+
+@MAPS.register
+@dataclass(frozen=True)
 class GroupNorm(Normalization):
     """Groups of features (last axis), over all positions of an example, to mean 0 and variance 1.
 

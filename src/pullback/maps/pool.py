@@ -13,6 +13,7 @@ from pullback.core.context import Context
 from pullback.core.errors import ConfigError
 from pullback.core.map import MAPS, Map, Params, check_rank
 from pullback.core.spec import Spec, Specs
+from pullback.maps.steps import only, own_steps
 from pullback.maps.window import (
     Padding,
     Sizes,
@@ -171,6 +172,9 @@ class GlobalPooling(Map):
         check_rank(self.title, x, 2)
         return Spec((x.shape[-1],), x.dtype)
 
+    def out_lengths(self, lengths: Any) -> None:
+        """Return None: there are no positions left."""
+
 
 def _positions(x: Any) -> Any:
     return x.reshape((x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]))
@@ -181,7 +185,8 @@ def _positions(x: Any) -> Any:
 class GlobalAvgPool(GlobalPooling):
     """The mean of each channel over all positions. Lin, Chen, Yan, "Network in network" (2014).
 
-    Shapes: ``x (N, ..., C)`` with at least one axis of positions, ``y (N, C)``.
+    Shapes: ``x (N, ..., C)`` with at least one axis of positions, ``y (N, C)``. Of padded sequences
+    it is the mean over the steps that are their own, of no steps 0.
     """
 
     formulas: ClassVar[tuple[str, ...]] = (
@@ -190,19 +195,42 @@ class GlobalAvgPool(GlobalPooling):
     )
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
-        """Return the means; the positions' shape is the residual."""
-        return namespace(x).mean(_positions(x), axis=1), tuple(x.shape[1:-1])
+        """Return the means; how many there are of, and the positions' shape, are the residual."""
+        inside = tuple(x.shape[1:-1])
+        if ctx.lengths is None:
+            res = {"inside": inside, "count": math.prod(inside), "own": None}
+            return namespace(x).mean(_positions(x), axis=1), res
+        own = _own_positions(ctx, x)
+        count = namespace(x).sum(namespace(x).astype(own, x.dtype), axis=1)[:, None]
+        some = namespace(x).where(count == 0, namespace(x).ones_like(count), count)
+        res = {"inside": inside, "count": some, "own": own}
+        return self._means(res, x), res
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``gy`` over the number of positions, at each of them."""
-        share = (gy / math.prod(res))[:, None, :]
-        shape = (gy.shape[0], math.prod(res), gy.shape[-1])
+        share = (gy / res["count"])[:, None, :]
+        shape = (gy.shape[0], math.prod(res["inside"]), gy.shape[-1])
         every = namespace(gy).broadcast_to(share, shape)
-        return every.reshape((gy.shape[0], *res, gy.shape[-1])), None
+        if res["own"] is not None:
+            every = only(res["own"], every)
+        return every.reshape((gy.shape[0], *res["inside"], gy.shape[-1])), None
 
     def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
         """Return the means of ``dx``."""
-        return namespace(dx).mean(_positions(dx), axis=1)
+        return self._means(res, dx)
+
+    def _means(self, res: Any, v: Any) -> Any:
+        if res["own"] is None:
+            return namespace(v).mean(_positions(v), axis=1)
+        return namespace(v).sum(only(res["own"], _positions(v)), axis=1) / res["count"]
+
+
+def _own_positions(ctx: Context, x: Any) -> Any:
+    """Return whether each position is of a step that is the example's own, ``(N, positions)``."""
+    xp, own = namespace(x), own_steps(ctx.lengths, x.shape[1])
+    within = math.prod(x.shape[2:-1])
+    every = xp.broadcast_to(own[:, :, None], (*own.shape, within))
+    return every.reshape((x.shape[0], x.shape[1] * within))
 
 
 @MAPS.register
@@ -211,7 +239,8 @@ class GlobalMaxPool(GlobalPooling):
     """The largest number of each channel over all positions.
 
     Shapes: ``x (N, ..., C)`` with at least one axis of positions, ``y (N, C)``. The pullback gives
-    ``gy`` to the first position that has it.
+    ``gy`` to the first position that has it. Of padded sequences only the steps that are their own
+    count, and of no steps it is 0.
     """
 
     formulas: ClassVar[tuple[str, ...]] = (
@@ -221,8 +250,15 @@ class GlobalMaxPool(GlobalPooling):
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return the largest numbers; which they are, and the positions' shape, are the rest."""
-        xp, rows = namespace(x), _positions(x)
-        return xp.max(rows, axis=1), {"which": xp.argmax(rows, axis=1), "inside": x.shape[1:-1]}
+        xp, rows, inside = namespace(x), _positions(x), tuple(x.shape[1:-1])
+        if ctx.lengths is None:
+            return xp.max(rows, axis=1), {"which": xp.argmax(rows, axis=1), "inside": inside}
+        own = _own_positions(ctx, x)
+        rows = xp.where(own[..., None], rows, full((1, 1, 1), -math.inf, x))
+        some, which = xp.any(own, axis=1)[:, None], xp.argmax(rows, axis=1)
+        which = xp.where(some, which, xp.zeros_like(which) - 1)  # nowhere
+        y = xp.max(rows, axis=1)
+        return xp.where(some, y, xp.zeros_like(y)), {"which": which, "inside": inside}
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``gy`` where the largest numbers were."""

@@ -17,6 +17,9 @@ class Rearrangement(Map):
 
     passes_init: ClassVar[bool] = True
 
+    def out_lengths(self, lengths: Any) -> None:
+        """Return None: what were steps are not any more."""
+
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``x`` in the output's shape, and its own shape as the residual."""
         shape = self.spec(Spec(tuple(x.shape[1:]))).shape

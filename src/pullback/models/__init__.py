@@ -4,15 +4,21 @@ from pullback.models.blocks import depthwise_separable, residual_block, squeeze_
 from pullback.models.images import lenet, resnet, small_cnn
 from pullback.models.mlp import mlp
 from pullback.models.places import center_detector, unet
+from pullback.models.recurrent import lstm_classifier
+from pullback.models.transformer import char_transformer, transformer_block, translator
 
 __all__ = [
     "center_detector",
+    "char_transformer",
     "depthwise_separable",
     "lenet",
+    "lstm_classifier",
     "mlp",
     "residual_block",
     "resnet",
     "small_cnn",
     "squeeze_excite",
+    "transformer_block",
+    "translator",
     "unet",
 ]

@@ -1,0 +1,88 @@
+r"""The gradient of a table whose rows were looked up: a contraction with ones and zeros.
+
+With :math:`e_{ntv} = 1` where position ``t`` of example ``n`` took row ``v``, else 0, the gradient
+is :math:`G_{vc} = \sum_{n,t} e_{ntv} \delta_{ntc}`. That matrix has a column for every row of the
+table and is nearly all zeros, so it is not formed where there is another way.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pullback.core.arrays import add_rows, as_array_like, full, namespace
+from pullback.core.contraction import Contraction
+from pullback.core.errors import ShapeError
+
+EQUATION = "nto,nti->io"
+
+
+class Scatter(Contraction):
+    """Rows added up at their ids; whatever else is asked of it, it is ``C("nto,nti->io", ...)``.
+
+    Args:
+        count: rows of the parameter.
+        ids: whole numbers ``(N, ...)`` below ``count``; where they are below 0, nothing is added.
+        delta: ``(N, ..., C)``, a row for each id.
+
+    Raises:
+        ShapeError: there is not one row for each id.
+    """
+
+    __slots__ = ("_count", "_delta", "_ids", "_whole")
+
+    def __init__(self, count: int, ids: Any, delta: Any) -> None:
+        if tuple(ids.shape) != tuple(delta.shape[:-1]):
+            raise ShapeError(
+                f"rows of shape {tuple(delta.shape)} cannot be added at ids of shape "
+                f"{tuple(ids.shape)}: there must be a row for each"
+            )
+        positions = math.prod(ids.shape[1:])
+        self._count = count
+        self._ids = ids.reshape((ids.shape[0], positions))
+        self._delta = delta.reshape((ids.shape[0], positions, delta.shape[-1]))
+        self._whole: Contraction | None = None
+
+    def sum(self, out: Any = None) -> Any:
+        """Return the gradient summed over the examples, written into ``out`` where it is given."""
+        width = self._delta.shape[-1]
+        if out is None:
+            out = full((self._count, width), 0.0, self._delta)
+        else:
+            out[...] = 0
+        add_rows(out, self._ids.reshape((-1,)), self._delta.reshape((-1, width)))
+        return out
+
+    def each(self) -> Any:
+        """Return the gradients of the single examples, of shape ``(n, count, C)``."""
+        xp, (examples, positions) = namespace(self._ids), self._ids.shape
+        width = self._delta.shape[-1]
+        start = as_array_like(np.arange(examples) * self._count, self._ids)[:, None]
+        place = xp.where(self._ids < 0, self._ids, self._ids + start)
+        found = full((examples * self._count, width), 0.0, self._delta)
+        rows = self._delta.reshape((examples * positions, width))
+        add_rows(found, place.reshape((examples * positions,)), rows)
+        return found.reshape((examples, self._count, width))
+
+    def sq_norms(self) -> Any:
+        r"""Return the squared norm of each example's gradient, without forming it.
+
+        It is the sum of :math:`\langle \delta_{nt}, \delta_{ns} \rangle` over the pairs of
+        positions with the same id.
+        """
+        xp, ids = namespace(self._delta), self._ids
+        same = (ids[:, :, None] == ids[:, None, :]) & (ids >= 0)[:, :, None]
+        products = xp.matmul(self._delta, xp.permute_dims(self._delta, (0, 2, 1)))
+        return xp.sum(xp.where(same, products, xp.zeros_like(products)), axis=(1, 2))
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Contraction.__slots__:
+            raise AttributeError(name)
+        if self._whole is None:
+            xp = namespace(self._ids)
+            rows = as_array_like(np.arange(self._count), self._ids)
+            taken = xp.astype(self._ids[..., None] == rows, self._delta.dtype)
+            self._whole = Contraction(EQUATION, delta=self._delta, taken=taken)
+        return getattr(self._whole, name)

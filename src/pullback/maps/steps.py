@@ -1,0 +1,134 @@
+"""Steps of sequences of different lengths: which are an example's own, the last, the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pullback.core.arrays import beside, namespace
+from pullback.core.context import Context
+from pullback.core.errors import ShapeError
+from pullback.core.map import MAPS, Map, Params
+from pullback.core.spec import Spec, Specs
+
+
+def check_steps(what: str, x: Specs) -> None:
+    """Raise ``ShapeError`` unless an example is ``(T, C)`` with at least one step."""
+    if isinstance(x, tuple) or len(x.shape) != 2 or not x.shape[0]:
+        found = getattr(x, "shape", x)
+        raise ShapeError(f"{what} needs examples of shape (T, C), found {found}")
+
+
+def lengths_in(ctx: Context, x: Any) -> Any:
+    """Return the lengths of the sequences ``x (N, T, ...)``; where they are not known, all of T."""
+    if ctx.lengths is not None:
+        return ctx.lengths
+    return beside(np.full(x.shape[0], x.shape[1]), x)
+
+
+def own_steps(lengths: Any, count: int) -> Any:
+    """Return whether each of ``count`` steps is each example's own, ``(N, count)`` of bool."""
+    steps = beside(np.arange(count), lengths)
+    return steps < lengths[:, None]
+
+
+def mask_of(lengths: Any, count: int, like: Any) -> Any:
+    """Return ``own_steps`` as ``(N, count)`` ones and zeros in the dtype of ``like``."""
+    return namespace(like).astype(own_steps(lengths, count), like.dtype)
+
+
+class Choice(Map):
+    """Base: ``y`` is ``x`` at some of the steps; with a mask as the residual."""
+
+    passes_init: ClassVar[bool] = True
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Return ``dx`` at those steps."""
+        return self._chosen(res, dx)
+
+    def _chosen(self, mask: Any, v: Any) -> Any:
+        raise NotImplementedError
+
+
+def only(mask: Any, v: Any) -> Any:
+    """Return ``v (N, T, ...)`` where the mask ``(N, T)`` is True, else 0, even for NaN."""
+    xp = namespace(v)
+    return xp.where(mask.reshape((*mask.shape, *(1,) * (v.ndim - 2))), v, xp.zeros_like(v))
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class LastStep(Choice):
+    """The last step of a sequence that is its own: ``(N, T, ...) -> (N, ...)``.
+
+    Of a sequence of no steps it is 0. The pullback gives ``gy`` to that step.
+
+    Raises:
+        ShapeError: an example has no axis of steps, or none besides.
+    """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x[last]",
+        "gx = gy at the last step, else 0",
+    )
+
+    def spec(self, x: Specs) -> Spec:
+        """Return the spec of a step."""
+        if isinstance(x, tuple) or len(x.shape) < 2 or not x.shape[0]:
+            raise ShapeError(f"LastStep needs examples (T, ...), found {getattr(x, 'shape', x)}")
+        return Spec(x.shape[1:], x.dtype)
+
+    def out_lengths(self, lengths: Any) -> None:
+        """Return None: there are no steps left."""
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Return the last steps; which they are is the residual."""
+        lengths, steps = lengths_in(ctx, x), x.shape[1]
+        mask = own_steps(lengths, steps) & ~own_steps(lengths - 1, steps)
+        return self._chosen(mask, x), mask
+
+    def _chosen(self, mask: Any, v: Any) -> Any:
+        return namespace(v).sum(only(mask, v), axis=1)
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Return ``gy`` at the last steps."""
+        shape = (gy.shape[0], res.shape[1], *gy.shape[1:])
+        return only(res, namespace(gy).broadcast_to(gy[:, None], shape)), None
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class Trim(Choice):
+    """Steps beyond the end of a sequence become 0: before a map that looks at the neighbours.
+
+    A convolution then sees what it sees beyond the end of a shorter batch. Where nothing is known
+    of the lengths, ``y = x``.
+
+    Raises:
+        ShapeError: an example has no axis of steps, or none besides.
+    """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x, 0 beyond the end",
+        "gx = gy, 0 beyond the end",
+    )
+
+    def spec(self, x: Specs) -> Specs:
+        """Return the input's spec."""
+        if isinstance(x, tuple) or len(x.shape) < 2:
+            raise ShapeError(f"Trim needs examples (T, ...), found {getattr(x, 'shape', x)}")
+        return x
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Return ``x`` without what is beyond the ends."""
+        mask = None if ctx.lengths is None else own_steps(ctx.lengths, x.shape[1])
+        return self._chosen(mask, x), mask
+
+    def _chosen(self, mask: Any, v: Any) -> Any:
+        return v if mask is None else only(mask, v)
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Return ``gy`` without what is beyond the ends."""
+        return self._chosen(res, gy), None
