@@ -5,6 +5,7 @@ from pullback.engine import combine as _combine
 from pullback.engine import conv as _conv
 from pullback.engine import dense as _dense
 from pullback.engine import norm as _norm
+from pullback.engine import recurrent as _recurrent
 from pullback.engine.batches import lower_batches
 from pullback.engine.inference import Inference
 from pullback.engine.losses import lower_loss
@@ -32,4 +33,4 @@ __all__ = [
     "total",
 ]
 
-del _activations, _combine, _conv, _dense, _norm
+del _activations, _combine, _conv, _dense, _norm, _recurrent

@@ -26,12 +26,6 @@ class LoweredSum(Lowered):
         size = plan.x.size
         self._pull = Job(combine.add_pullback, dtype, 4, (size, before), work=size)
 
-    @staticmethod
-    def fits(source: Map) -> bool:
-        """Whether this form can take the place of a composite."""
-        del source
-        return True
-
     def children(self) -> dict[str, Map]:
         """Return the source's children."""
         return self.source.children()
@@ -71,8 +65,9 @@ class LoweredParallel(LoweredSum):
     source: Parallel
 
     @staticmethod
-    def fits(source: Map) -> bool:
+    def fits(source: Map, plan: Plan) -> bool:
         """Whether the source adds, and adds two."""
+        del plan
         return is_sum(source)
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:

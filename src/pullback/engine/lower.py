@@ -60,6 +60,12 @@ class Lowered(Map):
         self.plan = plan
         self._views: dict[int, tuple[int, np.ndarray]] = {}
 
+    @staticmethod
+    def fits(source: Map, plan: Plan) -> bool:
+        """Whether this form can take the place of ``source``."""
+        del source, plan
+        return True
+
     def rows(self, buffer: np.ndarray, like: Any) -> np.ndarray:
         """Return as many rows of ``buffer`` as ``like`` has; the same array as the last time."""
         count = like.shape[0]
@@ -201,9 +207,9 @@ def _faster(net: Map, plan: Plan) -> Map:
             }
         )
         around = COMPOSITES.get(type(net))
-        return around(built, plan) if known and around and around.fits(net) else built
+        return around(built, plan) if known and around and around.fits(net, plan) else built
     kernel = KERNELS.get(type(net))
-    return kernel(net, plan) if known and kernel else net
+    return kernel(net, plan) if known and kernel and kernel.fits(net, plan) else net
 
 
 def _lower_chain(chain: Chain, plan: Plan) -> Map:

@@ -7,7 +7,7 @@ from typing import Any
 from numba import njit
 
 from pullback.engine.kernels.dense import LINE
-from pullback.engine.kernels.elementary import falling_exp, tanh, whole
+from pullback.engine.kernels.elementary import sigmoid_and_slope, tanh, whole
 from pullback.engine.kernels.native import item_size, real, share, vector
 
 
@@ -23,16 +23,6 @@ def _own(a: Any, first: Any, part: Any, parts: Any, like: Any) -> Any:
     )
 
 
-@njit(inline="always")
-def _sigmoid_and_slope(x: Any) -> Any:
-    """Return ``s = 1 / (1 + exp(-x))`` and ``s (1 - s)``, neither losing digits."""
-    one = whole(1, x)
-    e = falling_exp(-x if x > 0 else x)
-    high = one / (one + e)
-    low = e * high
-    return high if x > 0 else low, low * high
-
-
 def tanh_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``y = tanh(x)``, and its slope: x, y, slope (n, k)."""
     x, y, slope = _own(a, 2, part, parts, like)
@@ -45,14 +35,14 @@ def sigmoid_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``y = 1 / (1 + exp(-x))``, and its slope: x, y, slope (n, k)."""
     x, y, slope = _own(a, 2, part, parts, like)
     for i in range(len(x)):
-        y[i], slope[i] = _sigmoid_and_slope(x[i])
+        y[i], slope[i] = sigmoid_and_slope(x[i])
 
 
 def silu_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``y = x sigmoid(x)``, and its slope: x, y, slope (n, k)."""
     x, y, slope = _own(a, 2, part, parts, like)
     for i in range(len(x)):
-        s, product = _sigmoid_and_slope(x[i])
+        s, product = sigmoid_and_slope(x[i])
         zero = whole(0, s)
         y[i] = (zero if s == 0 else x[i]) * s  # 0 times -infinity would be NaN
         slope[i] = s + (zero if product == 0 else x[i]) * product
@@ -71,7 +61,7 @@ def gelu_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
     for i in range(len(x)):
         u = x[i]
         u = flat if u > flat else (-flat if u < -flat else u)
-        s, product = _sigmoid_and_slope(u * (c + cubic * u * u))
+        s, product = sigmoid_and_slope(u * (c + cubic * u * u))
         zero = whole(0, s)
         y[i] = (zero if s == 0 else x[i]) * s
         slope[i] = s + (zero if product == 0 else x[i]) * product * (c + third * u * u)

@@ -104,11 +104,13 @@ def whole(typing: Any, value: Any, x: Any) -> Any:
 
 
 @njit(inline="always")
-def sigmoid(x: Any) -> Any:
-    """Return ``1 / (1 + exp(-x))``."""
+def sigmoid_and_slope(x: Any) -> Any:
+    """Return ``s = 1 / (1 + exp(-x))`` and ``s (1 - s)``, neither losing digits."""
     one = whole(1, x)
     e = falling_exp(-x if x > 0 else x)
-    return (one if x > 0 else e) / (e + one)
+    high = one / (one + e)
+    low = e * high
+    return high if x > 0 else low, low * high
 
 
 @njit(inline="always")

@@ -40,9 +40,9 @@ from pullback.engine.kernels.conv import (
 )
 from pullback.engine.kernels.dense import RELU, finish
 from pullback.engine.kernels.direct import turn_around
-from pullback.engine.kernels.lanes import ACROSS, BYTES, DOWN, add_tile
 from pullback.engine.kernels.native import item_size, share, vector
 from pullback.engine.kernels.sandwich import sandwich
+from pullback.engine.kernels.tiles import multiply
 
 of_image = sandwich(((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)))
 """``B^T d B``."""
@@ -54,25 +54,6 @@ to_outputs = sandwich(((1, 1, 1, 0), (0, 1, -1, -1)))
 """``A^T m A``."""
 of_outputs = sandwich(((1, 0), (1, 1), (1, -1), (0, -1)))
 """``A gy A^T``."""
-
-
-@njit(inline="always")
-def _multiply(
-    y: Any, x: Any, x_apart: Any, x_step: Any, w: Any, rows: Any, inner: Any, columns: Any,
-    more: Any, like: Any,
-) -> Any:  # fmt: skip
-    """``y (rows, columns) = x w``, plus ``y`` if ``more``: w (inner, columns), x by its steps."""
-    size = item_size(like)
-    wide, tiles = ACROSS * BYTES // size, -(-rows // DOWN)
-    for left in range(0, columns, wide):
-        vectors = min(wide, columns - left) * size // BYTES
-        for tile in range(tiles):  # of nearly equal numbers of rows
-            j, end = rows * tile // tiles, rows * (tile + 1) // tiles
-            add_tile(
-                y + (j * columns + left) * size, columns * size, end - j, vectors, more,
-                x + j * x_apart, x_apart, w + left * size,
-                1, 0, 0, inner, x_step, columns * size, like,
-            )  # fmt: skip
 
 
 @njit(inline="always")
@@ -112,9 +93,9 @@ def _convolve(
         rim = m + 16 * tiles * pixel
         _image_tiles(image, width, channels, top, down, across, v, like)
         for i in range(16):
-            _multiply(
-                m + i * tiles * pixel, v + i * tiles * channels * size, channels * size, size,
-                u + i * channels * pixel, tiles, channels, outputs, False, like,
+            multiply(
+                m + i * tiles * pixel, pixel, v + i * tiles * channels * size, channels * size,
+                size, u + i * channels * pixel, pixel, tiles, channels, outputs, False, like,
             )  # fmt: skip
         for p in range(down):
             for q in range(across):
@@ -230,7 +211,7 @@ def _add_products(
                 m + (p * across + q) * pixel, 4 * tiles * pixel, tiles * pixel, outputs, like,
             )  # fmt: skip
     for i in range(16):
-        _multiply(
-            u + i * channels * pixel, v + i * tiles * channels * size, size, channels * size,
-            m + i * tiles * pixel, channels, tiles, outputs, True, like,
+        multiply(
+            u + i * channels * pixel, pixel, v + i * tiles * channels * size, size,
+            channels * size, m + i * tiles * pixel, pixel, channels, tiles, outputs, True, like,
         )  # fmt: skip
