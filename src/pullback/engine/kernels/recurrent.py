@@ -46,16 +46,17 @@ def _panels(a: Any, u: Any, panels: Any, turned: Any, like: Any) -> None:
 
 @njit(inline="always")
 def _times_panels(
-    y: Any, x: Any, apart: Any, panels: Any, rows: Any, inner: Any, columns: Any, like: Any
-) -> None:
-    """``y (rows, columns) += x U``, rows of x ``apart`` bytes."""
+    y: Any, more: Any, x: Any, apart: Any, panels: Any, rows: Any, inner: Any, columns: Any,
+    like: Any,
+) -> None:  # fmt: skip
+    """``y (rows, columns) = x U``, plus y if ``more``, rows of x ``apart`` bytes."""
     size = item_size(like)
     across = ACROSS * BYTES // size
     for left in range(0, columns, across):
         count = min(across, columns - left)
         multiply(
             y + left * size, columns * size, x, apart, size, panels + inner * left * size,
-            count * size, rows, inner, count, True, like,
+            count * size, rows, inner, count, more, like,
         )  # fmt: skip
 
 
@@ -98,10 +99,11 @@ def recurrent_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
     for step in range(steps):
         t = steps - 1 - step if a[REVERSE] else step
         after = t - 1 if a[REVERSE] else t + 1
-        _zero(q, rows * wide, like)
-        if step > 0:
+        if step == 0:
+            _zero(q, rows * wide, like)
+        else:
             _times_panels(
-                q, before + (first * steps + t) * units * size, steps * units * size, scratch,
+                q, False, before + (first * steps + t) * units * size, steps * units * size, scratch,
                 rows, units, wide, like,
             )  # fmt: skip
         for i in range(rows):
@@ -275,7 +277,7 @@ def recurrent_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:
             )  # fmt: skip
         if back + 1 < steps:
             _times_panels(
-                g, gq + (first * steps + t) * wide * size, steps * wide * size, scratch,
+                g, True, gq + (first * steps + t) * wide * size, steps * wide * size, scratch,
                 rows, wide, units, like,
             )  # fmt: skip
     if gx:
