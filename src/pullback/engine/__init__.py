@@ -1,6 +1,7 @@
 """Engines: how maps, losses, updates and batches are run."""
 
 from pullback.engine import activations as _activations
+from pullback.engine import attention as _attention
 from pullback.engine import combine as _combine
 from pullback.engine import conv as _conv
 from pullback.engine import dense as _dense
@@ -33,4 +34,4 @@ __all__ = [
     "total",
 ]
 
-del _activations, _combine, _conv, _dense, _norm, _recurrent
+del _activations, _attention, _combine, _conv, _dense, _norm, _recurrent

@@ -103,8 +103,8 @@ def recurrent_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
             _zero(q, rows * wide, like)
         else:
             _times_panels(
-                q, False, before + (first * steps + t) * units * size, steps * units * size, scratch,
-                rows, units, wide, like,
+                q, False, before + (first * steps + t) * units * size, steps * units * size,
+                scratch, rows, units, wide, like,
             )  # fmt: skip
         for i in range(rows):
             row = (first + i) * steps + t
