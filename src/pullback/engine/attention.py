@@ -19,7 +19,7 @@ from pullback.maps.attention import Attention
 from pullback.maps.dot_product import rotated
 from pullback.maps.steps import mask_of
 
-BLOCK = 64
+BLOCK = 32
 """Queries, and keys, whose shares are made at once."""
 
 

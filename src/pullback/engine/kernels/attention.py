@@ -16,6 +16,7 @@ from pullback.engine.kernels.elementary import falling_exp
 from pullback.engine.kernels.native import (
     integers,
     item_size,
+    largest_of,
     product_of,
     real,
     share,
@@ -121,11 +122,9 @@ def _renew(s: Any, seen: Any, scale: Any, tops: Any, totals: Any, i: Any, out: A
     """Make exponentials of a row of scores, and what was summed up before fit to them."""
     number = s.dtype.type
     factor, top = number(scale), tops[i]
-    largest = top
     for j in range(seen):
         s[j] *= factor
-        # NaN counts as the largest of all
-        largest = largest if largest >= s[j] or largest != largest else s[j]
+    largest = largest_of(s[:seen], top)  # NaN is found in the total
     if seen > 0:
         for j in range(seen):
             s[j] = falling_exp(s[j] - largest)

@@ -157,6 +157,15 @@ def product_of(x: Any, y: Any) -> Any:
     return total
 
 
+@njit(fastmath={"nnan", "nsz"})  # so that it runs in lanes; NaN may be left out
+def largest_of(x: Any, least: Any) -> Any:
+    """Return the largest number, at least ``least``."""
+    largest = least
+    for j in range(len(x)):
+        largest = x[j] if x[j] > largest else largest
+    return largest
+
+
 @intrinsic
 def call_kernel(typing: Any, kernel: Any, a: Any, part: Any, parts: Any) -> Any:
     """Call the kernel at an address."""
