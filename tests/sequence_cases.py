@@ -164,7 +164,7 @@ def sequence_cases(case: type) -> dict[str, list]:
         ],
         "MemoryChain": [
             case(MemoryChain(CrossAttention(1)), ((1, 2, 2), (1, 3, 2)), smooth=True),
-            case(MemoryChain(Linear(2), Tanh()), ((2, 3, 2), (2, 2, 2))),
+            case(MemoryChain(Conv1d(2, 2), Tanh()), ((2, 3, 2), (2, 2, 2))),
             case(decoder, ((2, 3), (2, 4, 2)), draw=(ids(4), steps()), train=True),
             case(Chain(MemoryChain(cross=CrossAttention(2)), ReLU()), ((2, 3, 4), (2, 4, 2))),
         ],

@@ -63,6 +63,9 @@ def test_the_dtype_that_is_declared():
         (np.array([[0, 1], [1, 4]]), r"0: id 4 at \(1, 1\); expected ids below count=4"),
         (np.array([[0.0, 7.0]]), r"0: id 7 at \(0, 1\)"),
         (np.array([[0.0, 1.5]]), r"0: 1\.5 at \(0, 1\) is no id"),
+        (np.array([[0.0, 1.25]]), r"1\.25 at \(0, 1\) is no id"),
+        (np.array([[0.0, 0.75]]), r"0\.75 at \(0, 1\) is no id"),
+        (np.array([[-0.6, 0.0]]), r"-0\.6 at \(0, 0\) is no id"),
         (np.array([[np.nan, 1.0]]), r"nan at \(0, 0\) is no id"),
         (np.array([[np.inf, 1.0]]), r"inf at \(0, 0\) is no id"),
         (np.array([[1e300, 1.0]]), r"1e\+300 at \(0, 0\) is no id"),
@@ -83,6 +86,13 @@ def test_padding_gives_nothing_and_gets_nothing():
     gy = np.ones_like(y)
     _, delta = net.pullback(p, res, gy)
     assert net.grads(p, res, delta)["E"].sum().tolist() == [[1, 1], [0, 0], [2, 2]]
+
+
+def test_a_table_of_one_symbol():
+    x = np.array([[0, -1]])
+    y = forward(pb.Embedding(1, 2), x)
+    assert y[0, 0].all()
+    assert not y[0, 1].any()
 
 
 def test_tied_tables_are_one_parameter(rng):

@@ -226,5 +226,23 @@ EQUIVALENT: dict[str, str] = {
         "_write [condition] elif accumulate or (aliases and (*path, name) in aliases):  -"
         ">  elif accumulate or (*path, name) in aliases:"
     ): "nothing is in an empty set; it only saves the work",
+    (
+        "Unembedding.grads [wrong variable] x, delta, axes = (one_position_axis(x), one_p"
+        "osition_axis(delta), 'nt')  ->  x, delta, axes = (one_position_axis(res), one_po"
+        "sition_axis(delta), 'nt')"
+    ): "the residual is x",
+    (
+        "CrossAttention.forward [wrong variable] mixed, a = attend(q, k, v, visible(x.sha"
+        "pe[1], memory.shape[1], False, others, x))  ->  mixed, a = attend(q, k, v, visib"
+        "le(x.shape[1], memory.shape[1], False, others, q))"
+    ): "only the library and the device of the last argument matter",
+    (
+        "Scatter.sum [constant] add_rows(out, self._ids.reshape((-1,)), self._delta.resha"
+        "pe((-1, width)))  ->  add_rows(out, self._ids.reshape((-2,)), self._delta.reshap"
+        "e((-1, width)))"
+    ): "NumPy works out any negative size",
+    (
+        "_shared_out [wrong variable] a = e / xp.where(total == 0, xp.ones_like(total), t"
+        "otal)  ->  a = e / xp.where(e == 0, xp.ones_like(total), total)"
+    ): "0 over 1 is 0 over the total",
 }
-"""By function, operator, and the line before and after."""

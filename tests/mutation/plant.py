@@ -22,6 +22,9 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "pullback"
 FILES = (
     "maps/linear.py", "maps/elementwise.py", "maps/softmax.py", "maps/norm.py", "maps/dropout.py",
     "maps/shape.py", "maps/combine.py", "maps/augment.py", "maps/affine.py", "maps/erasing.py",
+    "maps/embedding.py", "maps/positions.py", "maps/recurrent.py", "maps/gated.py",
+    "maps/attention.py", "maps/dot_product.py", "maps/product.py", "maps/memory.py",
+    "maps/padded.py", "maps/steps.py", "core/scatter.py",
     "losses/base.py", "losses/classification.py", "losses/regression.py", "engine/dense.py",
     "engine/losses.py", "engine/lower.py", "core/contraction.py", "core/stable.py",
     "core/theta.py", "core/compose.py", "core/lift.py",
@@ -31,7 +34,8 @@ NO_GRADIENT = {
     "multiply_adds", "summands", "check_children", "named_children", "checked_spec", "rebuild",
     "lift", "copy", "built_in_equations", "lowers",
     "_init_wanted_after", "_check_eps", "_check_sizes", "_need_logits", "_parsed", "_once",
-    "_explain_misfit", "check_images", "check_probability",
+    "_explain_misfit", "check_images", "check_probability", "check_sizes", "check_steps",
+    "checked_width", "declared", "bias_init", "bidirectional", "_pair",
 }  # fmt: skip
 """What declares, describes or refuses. Special methods and properties are left out too; every other
 function of the files is planted in, so that a new one cannot be forgotten."""
