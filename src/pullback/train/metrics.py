@@ -85,7 +85,22 @@ class Mean(Metric):
 @METRICS.register
 @dataclass(frozen=True)
 class Accuracy(Mean):
-    """The share of examples whose class is right."""
+    """The share of examples whose class is right.
+
+    Of outputs ``(N, ..., K)`` with positions, the share of positions; those with a class number
+    below 0 are padding and do not count.
+    """
+
+    def add(self, sums: np.ndarray, y: np.ndarray, target: np.ndarray, weight: Any) -> None:
+        """Add the examples, or their positions."""
+        if y.ndim < 3 or target.shape != y.shape[:-1]:
+            super().add(sums, y, target, weight)
+            return
+        there = (target >= 0).reshape(len(y), -1)
+        right = (y.argmax(axis=-1) == target).reshape(len(y), -1) & there
+        each = np.ones(len(y)) if weight is None else weight
+        sums[0] += float(right.sum(axis=1) @ each)
+        sums[1] += float(there.sum(axis=1) @ each)
 
     def each(self, y: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return whether each class is right."""
@@ -294,13 +309,25 @@ class Tally:
         for sums in self.sums:
             sums[:] = 0
 
-    def add(self, values: np.ndarray, y: np.ndarray, target: np.ndarray, weight: Any) -> None:
-        """Add a batch: its losses ``(N,)``, outputs, targets and weights."""
+    def add(
+        self,
+        values: np.ndarray,
+        y: np.ndarray,
+        target: np.ndarray,
+        weight: Any,
+        counted: Any = None,
+    ) -> None:
+        """Add a batch: its losses ``(N,)``, outputs, targets and weights.
+
+        ``counted`` are the weights of the losses where they are not those of the examples, as
+        ``term_weights`` has them.
+        """
         if self.job is not None and weight is None and self.job.fits(values, y, target):
             self.job.add(values, y, target)
             return
-        self.sums[0][0] += total(values if weight is None else values * weight)
-        self.sums[0][1] += len(values) if weight is None else float(weight.sum())
+        mass = weight if counted is None else counted
+        self.sums[0][0] += total(values if mass is None else values * mass)
+        self.sums[0][1] += len(values) if mass is None else float(mass.sum())
         for i, metric in enumerate(self.metrics, start=1):
             metric.add(self.sums[i], y, target, weight)
 
