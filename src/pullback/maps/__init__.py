@@ -20,6 +20,7 @@ from pullback.maps.elementwise import (
 )
 from pullback.maps.erasing import RandomErasing
 from pullback.maps.linear import Linear
+from pullback.maps.log_mel import LogMel
 from pullback.maps.norm import BatchNorm, GroupNorm, LayerNorm
 from pullback.maps.pool import AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool2d
 from pullback.maps.resample import AdaptiveAvgPool2d, Pad, Upsample
@@ -49,6 +50,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LogMel",
     "LogSoftmax",
     "MaxPool2d",
     "Pad",
