@@ -118,8 +118,9 @@ class Dataset:
                 raise IndexError(f"row {rows} of {len(self)}")
             rows = slice(rows, rows + 1 or None)
         of_each = ("x", "y", "weight", "lengths", "sizes")
-        given: dict[str, Any] = {name: getattr(self, name) for name in of_each}
-        return replace(self, **{n: None if a is None else a[rows] for n, a in given.items()})
+        given = {name: getattr(self, name) for name in of_each}
+        chosen: dict[str, Any] = {n: None if a is None else a[rows] for n, a in given.items()}
+        return replace(self, **chosen)
 
     def __repr__(self) -> str:
         kind = f", {len(self.classes)} classes" if self.classes is not None else ""
