@@ -62,6 +62,8 @@ class CTC(Loss):
 
     impossible: str = "refuse"
 
+    metrics: ClassVar[tuple[str, ...]] = ("ler",)
+
     def __post_init__(self) -> None:
         if self.impossible not in CHOICES:
             raise ConfigError(
