@@ -36,6 +36,7 @@ from pullback.maps import (
     LayerNorm,
     LeakyReLU,
     Linear,
+    LogMel,
     LogSoftmax,
     MaxPool2d,
     Pad,
@@ -182,6 +183,12 @@ CASES: dict[str, list[Case]] = {
         Case(Softmax(), (5, 3), train=True),
         Case(Softmax(), (3, 2, 4)),
         Case(Softmax(), (2, 1)),
+    ],
+    "LogMel": [
+        Case(LogMel(100, 8, 4, mels=2), (1, 21), smooth=True),
+        Case(LogMel(100, 7, 3, 16, 3, 5.0, 45.0, 0.5), (3, 20), train=True, smooth=True),
+        Case(LogMel(100, 5, 8, mels=2), (2, 24), smooth=True),
+        Case(LogMel(100, 6, 6, mels=1), (2, 6), smooth=True),
     ],
     "LogSoftmax": [
         Case(LogSoftmax(), (1, 4)),

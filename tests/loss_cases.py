@@ -10,6 +10,7 @@ import numpy as np
 from contract_cases import seeds_for
 
 from pullback.losses import (
+    CTC,
     AbsoluteError,
     BinaryCrossEntropy,
     Contrastive,
@@ -24,6 +25,7 @@ from pullback.losses import (
     SquaredError,
     WeightedSum,
 )
+from pullback.losses.ctc import frames_needed
 
 Target = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
@@ -85,6 +87,32 @@ def column(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 def position_classes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.integers(0, shape[-1], shape[:-1])
+
+
+def padded_classes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Classes of positions with padding at the end, as much as there can be in the last example."""
+    found = position_classes(rng, shape).reshape(shape[0], -1)
+    for row in found[1:]:
+        row[rng.integers(1, len(row)) :] = -1
+    found[-1] = -1 if shape[0] > 2 else found[-1]
+    return found.reshape(shape[:-1])
+
+
+def spelling(most: int) -> Target:
+    """Frames and up to so many labels, for which the frames do; in the first, as many as can be."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        count, steps, classes = shape
+        found = np.full((count, 1 + most), -1)
+        for i, row in enumerate(found):
+            row[0] = steps if i == 0 else rng.integers(1, steps + 1)
+            labels = rng.integers(1, classes, min(most, int(row[0]) // 2 + (i == 0)))
+            row[1 : 1 + len(labels)] = labels
+            if frames_needed(row[None, 1:])[0] > row[0]:
+                row[2:] = -1
+        return found
+
+    return draw
 
 
 def position_shares(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -158,6 +186,15 @@ LOSS_CASES: dict[str, list[LossCase]] = {
         LossCase(CrossEntropy(), (3, 2, 4), position_classes),
         LossCase(CrossEntropy(0.2, (2.0, 0.5, 3.0)), (2, 2, 3, 3), position_classes),
         LossCase(CrossEntropy(), (2, 3, 3), position_shares),
+        LossCase(CrossEntropy(), (4, 5, 3), padded_classes),
+        LossCase(CrossEntropy(0.2, (2.0, 0.5, 3.0)), (3, 2, 4, 3), padded_classes),
+    ],
+    "CTC": [
+        LossCase(CTC(), (1, 5, 3), spelling(2), smooth=True),
+        LossCase(CTC(), (4, 7, 4), spelling(4), smooth=True),
+        LossCase(CTC(), (3, 6, 2), spelling(3), smooth=True),
+        LossCase(CTC("zero"), (3, 3, 5), spelling(1), smooth=True),
+        LossCase(CTC(), (3, 4, 3), spelling(0), smooth=True),
     ],
     "Dice": [
         LossCase(Dice(), (1, 4, 3), position_classes, smooth=True),

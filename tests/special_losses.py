@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pullback.losses import (
+    CTC,
     AbsoluteError,
     BinaryCrossEntropy,
     Contrastive,
@@ -50,10 +51,28 @@ HALFWAY = (0.5 + LOG2) / 16
 HERE, FAR, INSIDE = (0.0, 0.0, 64.0, 64.0), (1e3, 0, 64, 64), (0.0, 0.0, 128.0, 128.0)
 UNION, HULL = 2 * 64 * 64, 1064 * 64
 """Of the boxes ``HERE`` and ``FAR``; the softplus of 64 is 64."""
+SPELL, SPARE = CTC(), CTC("zero")
 FIRST = 0.25 * (-20 / 81 - 0.32)
 LOSS_POINTS = [
     LossPoint(CE, ((0, 0), (0, 0)), (0, 1), LOG2, ((-0.25, 0.25), (0.25, -0.25)), "definition"),
     LossPoint(CE, ((1e4, -1e4), (0, 0)), (0, 1), LOG2 / 2, ((0, 0), (0.25, -0.25)), "limit"),
+    LossPoint(CE, ((0, 0), (5, 9)), (0, -1), LOG2, ((-0.5, 0.5), (0, 0)), "definition"),
+    LossPoint(CE, ((0, 0), (5, 9)), (-1, -1), 0, ((0, 0), (0, 0)), "convention"),
+    LossPoint(
+        CrossEntropy(0.2), ((0, 0), (5, 9)), (0, -1), LOG2, ((-0.4, 0.4), (0, 0)), "definition"
+    ),
+    LossPoint(SPELL, ((0, 0),), (1, 1), LOG2, ((0.5, -0.5),), "definition"),
+    LossPoint(SPELL, ((0, 0),), (1, -1), LOG2, ((-0.5, 0.5),), "definition"),
+    LossPoint(
+        SPELL, ((0, 0), (0, 0)), (2, 1), math.log(4 / 3), ((1 / 6, -1 / 6),) * 2, "definition"
+    ),
+    LossPoint(SPELL, ((0, 0), (NAN, 5)), (1, 1), LOG2, ((0.5, -0.5), (0, 0)), "definition"),
+    LossPoint(SPELL, ((-1e4, 1e4), (1e4, -1e4)), (2, 1), 0, ((0, 0), (0, 0)), "limit"),
+    LossPoint(SPELL, ((1e4, -1e4),), (1, 1), 2e4, ((1, -1),), "limit"),
+    LossPoint(SPELL, ((0, -INF),), (1, 1), INF, ((1, 0),), "convention"),
+    LossPoint(SPELL, ((NAN, 0),), (1, 1), NAN, ((NAN, NAN),), "IEEE"),
+    LossPoint(SPARE, ((0, 0), (0, 0)), (2, 1, 1), 0, ((0, 0), (0, 0)), "convention"),
+    LossPoint(SPARE, ((0, 0), (5, 9)), (1, 1, 1), 0, ((0, 0), (0, 0)), "convention"),
     LossPoint(DICE, ((0, 0),), (0,), 7 / 45, ((FIRST, -FIRST),), "definition"),
     LossPoint(DICE, ((1e4, -1e4),), (0,), 0, ((0, 0),), "limit"),
     LossPoint(DICE, ((1e4, -1e4),), (1,), 0.5, ((0, 0),), "limit"),

@@ -17,11 +17,19 @@ def rows(y, t):
 
 
 def cross_entropy(loss, y, t):
+    if y.ndim > 2 and t.ndim == y.ndim - 1:  # theirs calls what is to be ignored -100
+        count = (t >= 0).flatten(1).sum(dim=1).clamp(min=1)
+        flat = torch.where(t >= 0, t.long(), -100).reshape(-1)
+        return per_row(loss, y.reshape(-1, y.shape[-1]), flat).reshape(len(t), -1).sum(1) / count
     if y.ndim > 2:  # theirs has the classes on the second axis
-        rows = t.reshape(-1, y.shape[-1]) if t.ndim == y.ndim else t.reshape(-1)
+        rows = t.reshape(-1, y.shape[-1])
         return per_example(
             cross_entropy(loss, y.reshape(-1, y.shape[-1]), rows).reshape(t.shape[: y.ndim - 1])
         )
+    return per_row(loss, y, t)
+
+
+def per_row(loss, y, t):
     weight = None if loss.class_weights is None else torch.tensor(loss.class_weights).to(y)
     t = t.to(y) if t.ndim == 2 else t.long()
     smoothing = loss.label_smoothing
@@ -96,6 +104,26 @@ def contrastive(loss, y, t):
     return torch.stack(values)
 
 
+def ctc(loss, y, t):
+    """Path by path of what each frame may be: theirs has no second derivative."""
+    values = []
+    for logits, (frames, *labels) in zip(F.log_softmax(y, dim=-1), t.tolist(), strict=True):
+        labels = [label for label in labels if label >= 0]
+        spelled = [0, *(k for label in labels for k in (label, 0))]
+        paths = {s: logits[0, spelled[s]] for s in range(min(2, len(spelled)))}
+        for row in logits[1:frames]:
+            coming: dict[int, list] = {}
+            for s, value in paths.items():
+                for r in range(s, min(s + 3, len(spelled))):
+                    if r < s + 2 or (spelled[r] != 0 and spelled[r] != spelled[s]):
+                        coming.setdefault(r, []).append(value)
+            paths = {s: torch.logsumexp(torch.stack(v), 0) + row[spelled[s]]
+                     for s, v in coming.items()}  # fmt: skip
+        ends = [v for s, v in paths.items() if s >= len(spelled) - 2]
+        values.append(-torch.logsumexp(torch.stack(ends), 0))
+    return torch.stack(values)
+
+
 def weighted(loss, y, t):
     parts = [(y, t)] * len(loss.losses)
     if loss.widths:
@@ -116,6 +144,7 @@ THEIRS: dict[str, Callable] = {
     "Focal": focal,
     "GIoU": giou,
     "Contrastive": contrastive,
+    "CTC": ctc,
     "WeightedSum": weighted,
 }
 
@@ -126,6 +155,7 @@ def boxes(y):
 
 LINKS: dict[str, Callable] = {
     "CrossEntropy": lambda y: F.softmax(y, dim=-1),
+    "CTC": lambda y: F.softmax(y, dim=-1),
     "Dice": lambda y: F.softmax(y, dim=-1),
     "Focal": torch.sigmoid,
     "GIoU": boxes,

@@ -232,6 +232,21 @@ def gate(net, p, x, ctx):
     return x * scale
 
 
+def log_mel(net, p, x, ctx):
+    _, length, hop, size = net._sizes
+    framed = x.unfold(1, length, hop) * torch.hann_window(length, dtype=x.dtype)
+    power = torch.fft.rfft(framed, size).abs().square()
+    low, high = (2595 * np.log10(1 + f / 700) for f in (net.low, net.high or net.rate / 2))
+    corners = 700 * (10 ** (torch.linspace(low, high, net.mels + 2, dtype=x.dtype) / 2595) - 1)
+    bands = torch.zeros(size // 2 + 1, net.mels, dtype=x.dtype)
+    for k in range(size // 2 + 1):
+        for m in range(net.mels):
+            a, b, c = corners[m : m + 3].tolist()
+            f = k * net.rate / size
+            bands[k, m] = max(0.0, (f - a) / (b - a) if f <= b else (c - f) / (c - b))
+    return (power @ bands + net.floor).log()
+
+
 SEEN: dict[str, dict[str, torch.Tensor]] = {}
 """The running statistics after batch normalisation, by path."""
 
@@ -283,6 +298,7 @@ THEIRS: dict[str, Callable] = {
     "Pad": pad,
     "Gate": gate,
     "Each": each,
+    "LogMel": log_mel,
     "UnitNorm": lambda net, p, x, ctx: x / (x.square().sum(dim=-1, keepdim=True) + net.eps).sqrt(),
     "Flatten": lambda net, p, x, ctx: x.reshape(len(x), -1),
     "Channels": lambda net, p, x, ctx: x[..., None] if x.ndim == 3 else x,

@@ -68,7 +68,7 @@ FORMULAS = {
 
 
 def test_the_table_covers_the_registry():
-    of_other_shapes = {"Contrastive", "Dice", "GIoU", "WeightedSum"}
+    of_other_shapes = {"CTC", "Contrastive", "Dice", "GIoU", "WeightedSum"}
     assert {cls.__name__ for cls in FORMULAS} == set(LOSSES) - of_other_shapes
 
 

@@ -7,7 +7,7 @@ import pytest
 from special_losses import LOSS_POINTS, LossPoint
 
 from pullback.engine import lower_loss
-from pullback.losses import LOSSES, CrossEntropy, Dice, KLDivergence
+from pullback.losses import CTC, LOSSES, CrossEntropy, Dice, KLDivergence
 
 
 def survives(point: LossPoint) -> bool:
@@ -42,7 +42,7 @@ def test_losses(point, dtype):
         target = target.reshape(1, -1).astype(dtype)
     y, ulp = np.array([point.y], dtype), float(np.finfo(dtype).eps)
     value, slope = np.array(point.value, dtype), np.array(point.slope, dtype)
-    beside = ulp if isinstance(point.loss, CrossEntropy | KLDivergence | Dice) else 0.0
+    beside = ulp if isinstance(point.loss, CrossEntropy | KLDivergence | Dice | CTC) else 0.0
     invalid = "ignore" if point.source == "IEEE" else "raise"
     with np.errstate(invalid=invalid, divide="raise", under="ignore"):
         for loss in (point.loss, lower_loss(point.loss)):

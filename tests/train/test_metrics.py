@@ -14,6 +14,7 @@ from pullback.core.config import from_config, to_config
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.train.metrics import (
     F1,
+    LER,
     MAE,
     METRICS,
     R2,
@@ -57,6 +58,9 @@ TABLE = {
     "Precision": Row(Precision(), "class", LOGITS, TRUE, (1 / 2 + 1 + 0) / 3, "precision"),
     "Recall": Row(Recall(), "class", LOGITS, TRUE, (1 + 1 / 2 + 0) / 3, "recall"),
     "F1": Row(F1(), "class", LOGITS, TRUE, (2 / 3 + 2 / 3 + 0) / 3, "f1"),
+    "LER": Row(
+        LER(), "labels", np.eye(3)[[[0, 1, 1], [1, 0, 2]]], [[3, 1, 2], [3, 1, 2]], 0.25, "ler"
+    ),
     "MeanIoU": Row(MeanIoU(), "class", LOGITS, TRUE, (1 / 2 + 1 / 2 + 0) / 3, "meaniou"),
 }
 
@@ -81,6 +85,10 @@ def sample(target: str, weighted: bool, dtype="float64"):
         t = rng.integers(0, CLASSES, COUNT)
         y = rng.normal(size=(COUNT, CLASSES)) + 1.2 * np.eye(CLASSES)[t]
         return y.astype(dtype), t, weight
+    if target == "labels":
+        frames, labels = rng.integers(1, 5, (COUNT, 1)), rng.integers(1, CLASSES, (COUNT, 2))
+        y = rng.normal(size=(COUNT, 4, CLASSES))
+        return y.astype(dtype), np.concatenate([frames, labels], axis=1), weight
     t = rng.normal(size=(COUNT, 1)) + 3
     return (t + 0.5 * rng.normal(size=t.shape)).astype(dtype), t.astype(dtype), weight
 
@@ -116,10 +124,28 @@ def scikit_learn(name: str, y, t, weight) -> Any:
         "Precision": lambda: metrics.precision_score(t, given, **average),
         "Recall": lambda: metrics.recall_score(t, given, **average),
         "F1": lambda: metrics.f1_score(t, given, **average),
+        "LER": lambda: label_errors(y, t, weight),
         "MeanIoU": lambda: metrics.jaccard_score(t, given, **average),
     }
     assert sorted(compute) == sorted(METRICS)
     return compute[name]()
+
+
+def label_errors(y, t, weight) -> float:
+    """One by one: that of two labels is 0, 1 or 2, whatever was found."""
+    edits = []
+    for row, (frames, *right) in zip(y, t.tolist(), strict=True):
+        path = row[:frames].argmax(axis=1)
+        found = [k for k, before in zip(path, [0, *path], strict=False) if k not in (0, before)]
+        edits.append(by_definition(tuple(found), tuple(right)))
+    return float(np.average(edits, weights=weight) / 2)
+
+
+def by_definition(a, b) -> int:
+    if not a or not b:
+        return len(a) + len(b)
+    rest = by_definition(a[1:], b[1:]) + int(a[0] != b[0])
+    return min(by_definition(a[1:], b) + 1, by_definition(a, b[1:]) + 1, rest)
 
 
 @ALL

@@ -18,9 +18,10 @@ import pullback as pb
 from pullback.core.errors import DataError, ModelFileError
 from pullback.data.batches import Batches, StreamedBatches
 from pullback.data.dataset import Dataset
-from pullback.data.files import AHEAD, PIECE, Ahead, Pictures, reading_threads, sample, spread
+from pullback.data.files import AHEAD, PIECE, Ahead, Pictures, reading_threads
 from pullback.data.images import PictureFormat
 from pullback.data.normalize import Affine, fit_normalizer
+from pullback.data.rows import sample, spread
 from pullback.engine import lower_batches
 from pullback.train.events import Progress
 

@@ -1,4 +1,10 @@
-"""Data: examples and targets, by name, from files and from arrays."""
+"""Data: examples and targets, by name, from files and from arrays.
+
+``pullback.data.audio`` and ``pullback.data.text`` are loaded when they are used.
+"""
+
+from importlib import import_module
+from typing import Any
 
 from pullback.data.dataset import Data, Dataset, from_arrays
 from pullback.data.files import Pictures
@@ -23,3 +29,9 @@ __all__ = [
     "split",
     "train_validation_test",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("audio", "text"):
+        return import_module(f"pullback.data.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

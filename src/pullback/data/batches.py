@@ -10,8 +10,9 @@ import numpy as np
 
 from pullback.core.errors import ConfigError
 from pullback.data.dataset import Dataset
-from pullback.data.files import Ahead, Pictures, sample
+from pullback.data.files import Ahead, Pictures
 from pullback.data.normalize import Affine
+from pullback.data.rows import sample, take
 
 
 def check_batch_size(batch_size: int, examples: int) -> None:
@@ -77,13 +78,12 @@ class Batches:
 
     def raw(self, index: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Return the raw inputs of the rows ``index``, written into ``out``."""
-        # "clip" spares take a buffer of its own; the positions are known to be good
-        return self.dataset.x.take(index, axis=0, out=out, mode="clip")
+        return take(self.dataset.x, index, out)
 
     def targets(self, index: np.ndarray) -> np.ndarray:
         """Return the targets of the rows ``index``."""
         count = len(index)
-        y = self.dataset.y.take(index, axis=0, out=rows_of(self._raw_y, count), mode="clip")
+        y = take(self.dataset.y, index, rows_of(self._raw_y, count))
         if self._y is self._raw_y:
             return y
         np.copyto(rows_of(self._y, count), y, casting="unsafe")
@@ -114,7 +114,7 @@ class StreamedBatches(Batches):
         if self._ahead is not None and self._ahead.comes(index):
             self._ahead.take(out)
         else:
-            self.dataset.x.take(index, out)
+            take(self.dataset.x, index, out)
         return out
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pullback.core.errors import DataError
-from pullback.data.files import Pictures
 from pullback.data.images import AnyFormat
+from pullback.data.rows import Rows, check_padding
 
 MOST_CLASSES = 1_000_000
 """Whole-number targets above are hardly class numbers, and names for them would fill the memory."""
@@ -20,12 +20,17 @@ class Dataset:
     """Examples ``x (N, ...)`` with targets ``y (N, ...)`` and, optionally, weights ``(N,)``.
 
     With ``classes`` (the names), ``y`` holds class numbers. ``dataset[10:20]`` is a view,
-    ``dataset[index]`` with an array of positions a copy. ``x`` may be ``Pictures`` in files, which
-    are read when they are used.
+    ``dataset[index]`` with an array of positions a copy. ``x`` and ``y`` may be ``Rows``, such as
+    ``Pictures`` in files, which are made when they are used.
+
+    With ``lengths (N,)`` examples ``x (N, T, ...)`` are sequences of different lengths; behind its
+    end an example is padding: -1 where ``x`` are whole numbers (tokens), NaN where they are
+    fractions. Batches are then made of examples of about the same length; or, where ``sizes (N,)``
+    are given, of about the same size.
 
     Raises:
-        DataError: lengths that differ, class numbers out of range, numbers that are not finite,
-            weights below 0; the first bad row is named.
+        DataError: numbers of rows that differ, class numbers out of range, numbers that are not
+            finite, lengths that do not fit, weights below 0; the first bad row is named.
     """
 
     x: np.ndarray
@@ -33,14 +38,19 @@ class Dataset:
     weight: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     name: str = ""
+    lengths: np.ndarray | None = None
+    sizes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for field in ("x", "y", "weight"):
+        for field in ("x", "y", "weight", "lengths", "sizes"):
             value = getattr(self, field)
-            if value is not None and not isinstance(value, Pictures):
+            if value is not None and not isinstance(value, Rows):
                 object.__setattr__(self, field, np.asarray(value))
         self._check_lengths()
-        self._check_finite("x", self.x)
+        if self.lengths is None:
+            self._check_finite("x", self.x)
+        else:
+            check_padding(self.x, self.lengths, self.name or "data")
         self._check_finite("y", self.y)
         self._check_classes()
         if self.weight is not None:
@@ -59,8 +69,10 @@ class Dataset:
             self._fail(
                 f"{len(self.x)} examples but {len(self.y)} targets; each example needs its own"
             )
-        if self.weight is not None and self.weight.shape != (len(self.x),):
-            self._fail(f"weights of shape {self.weight.shape} for {len(self.x)} examples")
+        for field in ("weight", "size"):
+            each = self.weight if field == "weight" else self.sizes
+            if each is not None and each.shape != (len(self.x),):
+                self._fail(f"{field}s of shape {each.shape} for {len(self.x)} examples")
 
     def _check_finite(self, field: str, values: np.ndarray) -> None:
         if values.dtype.kind != "f" or np.isfinite(values).all():
@@ -90,6 +102,13 @@ class Dataset:
         if (weight < 0).any() or (len(weight) and not weight.sum() > 0):
             self._fail("weights below 0, or all 0; expected numbers of at least 0")
 
+    @property
+    def tokens(self) -> bool:
+        """Whether the examples are sequences of whole numbers that mean no size."""
+        of_rows = isinstance(self.x, Rows) and self.x.ndim == 2
+        sequences = self.lengths is not None or self.sizes is not None or of_rows
+        return self.x.dtype.kind in "ui" and sequences
+
     def __len__(self) -> int:
         return len(self.x)
 
@@ -98,8 +117,10 @@ class Dataset:
             if not -len(self) <= rows < len(self):  # also what ends a loop over the data set
                 raise IndexError(f"row {rows} of {len(self)}")
             rows = slice(rows, rows + 1 or None)
-        weight = None if self.weight is None else self.weight[rows]
-        return replace(self, x=self.x[rows], y=self.y[rows], weight=weight)
+        of_each = ("x", "y", "weight", "lengths", "sizes")
+        given = {name: getattr(self, name) for name in of_each}
+        chosen: dict[str, Any] = {n: None if a is None else a[rows] for n, a in given.items()}
+        return replace(self, **chosen)
 
     def __repr__(self) -> str:
         kind = f", {len(self.classes)} classes" if self.classes is not None else ""
@@ -112,7 +133,9 @@ class Data:
     """A data set with its parts: ``train``, and ``test`` where there is one.
 
     ``image`` says how a picture becomes an example, where examples are pictures; ``attribution``
-    names the source and licence; ``skipped`` says which files were left out, and why.
+    names the source and licence; ``skipped`` says which files were left out, and why. Where
+    examples are text, ``tokenizer`` is what made tokens of it, and where they are sound, ``rate``
+    are the samples a second.
     """
 
     train: Dataset
@@ -121,6 +144,8 @@ class Data:
     image: AnyFormat | None = None
     attribution: str = ""
     skipped: tuple[str, ...] = ()
+    tokenizer: Any = None
+    rate: int | None = None
 
     @property
     def classes(self) -> tuple[str, ...] | None:

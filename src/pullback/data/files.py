@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pullback.data.images import PictureFormat
+from pullback.data.rows import Rows, spread
 
 if TYPE_CHECKING:  # it takes a while to load
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +23,6 @@ PIECE = 16
 """Pictures that a thread reads at a time."""
 AHEAD, AHEAD_BYTES = 4096, 64 << 20
 """How many are read ahead, at most (but a piece for each thread, whatever its size)."""
-SAMPLE = 512
 SAMPLE_BYTES = 64 << 20
 
 
@@ -39,7 +39,7 @@ def reading_pool() -> ThreadPoolExecutor:
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class Pictures(Rows):
     """An array ``(N, H, W)`` or ``(N, H, W, 3)`` of bytes whose rows are pictures in files.
 
     ``pictures[3]`` is read; ``pictures[10:20]`` and ``pictures[index]`` are again of this class
@@ -64,23 +64,10 @@ class Pictures:
         """``(N, H, W)`` or ``(N, H, W, 3)``."""
         return (len(self.rows), *self.image.shape)
 
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def __getitem__(self, rows: Any) -> Any:
         if isinstance(rows, int | np.integer):
             return self.read(int(rows))
         return replace(self, rows=self.rows[rows])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        pixels = np.empty(self.shape, self.dtype)
-        self.take(np.arange(len(self)), out=pixels)
-        return pixels if dtype is None else pixels.astype(dtype, copy=False)
 
     def path(self, row: int) -> str:
         """Return the path of a picture."""
@@ -106,20 +93,6 @@ class Pictures:
         What normalises the data is fitted on it, and a run that is resumed knows its data by it.
         """
         return np.asarray(self[spread(len(self), max(1, SAMPLE_BYTES // self.image.size))])
-
-
-def spread(count: int, most: int = SAMPLE) -> np.ndarray:
-    """Return up to ``most``, and up to 512, of ``count`` positions, at even distances."""
-    few = min(count, most, SAMPLE)
-    return np.arange(few) * count // max(1, few)
-
-
-def sample(x: Any) -> np.ndarray:
-    """Return a fixed sample of the rows of ``x``: at least 256 of an array, where it has them."""
-    if isinstance(x, Pictures):
-        return x.sample
-    few: np.ndarray = x[:: max(1, len(x) // 256)]
-    return few
 
 
 class Ahead:

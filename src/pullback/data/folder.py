@@ -12,9 +12,10 @@ import numpy as np
 
 from pullback.core.errors import ConfigError, DataError
 from pullback.data.dataset import Data, Dataset
-from pullback.data.files import PIECE, Pictures, reading_pool, spread
+from pullback.data.files import PIECE, Pictures, reading_pool
 from pullback.data.images import PictureFormat
 from pullback.data.pictures import header
+from pullback.data.rows import spread
 
 PARTS = ("train", "test")
 RESIDENT_BYTES = 1 << 30

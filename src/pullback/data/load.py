@@ -65,11 +65,41 @@ def _bundled(data_dir: str | Path | None) -> Path:
 @dataclass(frozen=True)
 class _Source:
     description: str
-    load: Callable[[str | Path | None], Data]
+    load: Callable[..., Data]
     find: Callable[[str | Path | None], Path | None]
+    options: tuple[str, ...] = ()
 
 
-SOURCES = {
+def _folder(kind: str, data_dir: str | Path | None) -> Path:
+    """Return the folder of what is not downloaded: a named one, or that of the downloads."""
+    named = data_dir or os.environ.get(VARIABLE)
+    return (Path(named) if named else cache_folder()) / kind
+
+
+def _finder(kind: str, file: str) -> Callable[[str | Path | None], Path | None]:
+    def find(data_dir: str | Path | None) -> Path | None:
+        folder = _folder(kind, data_dir)
+        return folder if (folder / file).is_file() else None
+
+    return find
+
+
+def _load_speech(data_dir: str | Path | None, **options: Any) -> Data:
+    from pullback.data.audio import speech
+
+    return speech.read(_folder("speech", data_dir), **options)
+
+
+def _text(name: str, kind: str, file: str, description: str, *options: str) -> _Source:
+    def read(data_dir: str | Path | None, **chosen: Any) -> Data:
+        from pullback.data.text.sources import READERS
+
+        return READERS[name](_folder(kind, data_dir), **chosen)
+
+    return _Source(description, read, _finder(kind, file), options)
+
+
+SOURCES: dict[str, _Source] = {
     "digits": _Source(
         "1,797 handwritten digits, 8 x 8, 10 classes (UCI; CC BY 4.0), bundled",
         lambda data_dir: digits.read(),
@@ -82,6 +112,47 @@ SOURCES = {
             folder if (folder := _mnist_folder(data_dir)) and mnist.find(folder) else None
         ),
     ),
+    "speech": _Source(
+        "3,000 spoken digits of 6 speakers, 8,000 samples a second (CC BY-SA 4.0), 16 MB",
+        _load_speech,
+        _finder("speech", "free-spoken-digits.zip"),
+        ("held",),
+    ),
+    "shakespeare": _text(
+        "shakespeare",
+        "text",
+        "tinyshakespeare.txt",
+        "1,115,394 characters of plays, as windows (char-rnn), 1.1 MB",
+        "length",
+    ),
+    "reviews": _text(
+        "reviews",
+        "text",
+        "review_polarity.tar.gz",
+        "2,000 film reviews, negative and positive (Pang and Lee 2004), 3 MB",
+        "fold",
+        "length",
+        "vocabulary",
+    ),
+    "messages": _text(
+        "messages",
+        "text",
+        "SMSSpamCollection",
+        "5,574 text messages, ham and spam (UCI; CC BY 4.0), 0.5 MB",
+        "length",
+        "vocabulary",
+        "seed",
+    ),
+    "translation": _text(
+        "translation",
+        "translation",
+        "train.en.gz",
+        "31,014 sentences in English and German (Multi30k), 1.2 MB",
+        "size",
+        "longest",
+        "source",
+        "target",
+    ),
 }
 
 
@@ -93,39 +164,46 @@ def available(data_dir: str | Path | None = None) -> list[DatasetInfo]:
     ]
 
 
-def load(name: str, data_dir: str | Path | None = None, **folder: Any) -> Data:
+def load(name: str, data_dir: str | Path | None = None, **options: Any) -> Data:
     """Return the data set ``name``, or the contents of an ``.npz`` file or a folder of pictures.
 
     Args:
         name: see ``available``, or a path that ends in ``.npz``, or that of a folder.
         data_dir: a folder with one folder for each data set; by default what
             ``PULLBACK_DATA_DIR`` says, else the cache, into which MNIST is downloaded.
-        folder: how the pictures of a folder are read; see ``from_folder``.
+        options: how the pictures of a folder are read, see ``from_folder``; of ``speech`` which
+            part is ``held`` out; of texts ``length`` and more, see ``pullback.data.text.sources``.
 
     Raises:
         ConfigError: an unknown name, or options of folders for something else.
         DataError: files that are missing, damaged or do not fit together.
     """
     name = str(name)
-    if name not in SOURCES and Path(name).is_dir():
-        for key in folder:
-            if key not in FOLDER_OPTIONS:
-                raise ConfigError(
-                    f"{name}: no option {key!r} for a folder.{suggestion(key, FOLDER_OPTIONS)}"
-                )
-        return from_folder(name, **folder)
-    if folder:
-        raise ConfigError(
-            f"{name}: {', '.join(folder)} can be chosen for a folder of pictures, and this is none"
-        )
+    if name in SOURCES:
+        source = SOURCES[name]
+        _check_options(name, options, source.options)
+        return source.load(data_dir, **options)
+    if Path(name).is_dir():
+        _check_options(name, options, FOLDER_OPTIONS)
+        return from_folder(name, **options)
     if name.endswith(".npz"):
+        _check_options(name, options, ())
         return load_npz(name)
-    if name not in SOURCES:
-        raise ConfigError(
-            f"unknown data set {name!r}.{suggestion(name, SOURCES)} A file's name ends in .npz, "
-            "and there is no folder of this name."
-        )
-    return SOURCES[name].load(data_dir)
+    raise ConfigError(
+        f"unknown data set {name!r}.{suggestion(name, SOURCES)} A file's name ends in .npz, "
+        "and there is no folder of this name."
+    )
+
+
+def _check_options(name: str, options: dict[str, Any], known: tuple[str, ...]) -> None:
+    for key in options:
+        if not known:
+            raise ConfigError(
+                f"{name}: {key} can be chosen for a folder of pictures, and this is none"
+            )
+        if key not in known:
+            kind = "this data set" if name in SOURCES else "a folder"
+            raise ConfigError(f"{name}: no option {key!r} for {kind}.{suggestion(key, known)}")
 
 
 def load_npz(path: str | Path) -> Data:

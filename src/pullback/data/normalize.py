@@ -10,8 +10,8 @@ import numpy as np
 from pullback.core.errors import ConfigError
 from pullback.core.registry import Registry
 from pullback.data.dataset import Dataset
-from pullback.data.files import Pictures
 from pullback.data.images import AnyFormat
+from pullback.data.rows import Rows, within
 
 NORMALIZERS: Registry[Any] = Registry("normaliser")
 Numbers = float | tuple[float, ...]
@@ -48,19 +48,25 @@ def fit_normalizer(kind: str, train: Dataset, image: AnyFormat | None = None) ->
     ``"none"`` leaves the values, ``"scale"`` divides by the largest possible value (an image
     format's, or that of an 8- or 16-bit dtype; else the largest found), ``"standard"`` gives
     mean 0 and standard deviation 1: over all values of images, column by column of tables. A
-    column that does not vary is only shifted. Of ``Pictures`` in files their sample is used.
+    column that does not vary is only shifted. Of ``Pictures`` in files their sample is used; of
+    examples of different lengths all values before their ends, and tokens, which are whole numbers
+    that mean no size, are left as they are.
 
     Raises:
         ConfigError: an unknown kind.
     """
     if kind == "none":
         return Affine()
-    if kind == "scale":
-        return Affine(1.0 / _largest(train.x, image))
-    if kind != "standard":
+    if kind not in ("scale", "standard"):
         raise ConfigError(f"normalize={kind!r}; expected one of standard, scale, none")
-    if train.x.ndim != 2:
-        x = train.x.sample if isinstance(train.x, Pictures) else train.x
+    if train.tokens:
+        return Affine()
+    x = train.x.sample if isinstance(train.x, Rows) else train.x
+    if train.lengths is not None:
+        x = x[within(x, train.lengths)].reshape(-1)
+    if kind == "scale":
+        return Affine(1.0 / _largest(x, image))
+    if x.ndim != 2:
         mean, std = _moments(x)
         scale = 1.0 / std if std > 0 and x.min() < x.max() else 1.0
         return Affine(scale, -mean * scale)

@@ -14,6 +14,30 @@ def order(count: int, seed: int, epoch: int) -> np.ndarray:
     return generator(seed, "data", "order", step=epoch).permutation(count)
 
 
+POOL = 64
+"""Batches whose examples are sorted by length together."""
+
+
+def epoch_order(dataset: Dataset, batch_size: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of the examples in an epoch, a function of its arguments alone.
+
+    Of examples of different lengths (or sizes), those of a batch are of about the same: 64 batches
+    at a time of a random order are sorted by length and cut, and the batches come in random order.
+    One that is not full comes last.
+    """
+    rows = order(len(dataset), seed, epoch)
+    sizes = dataset.lengths if dataset.sizes is None else dataset.sizes
+    if sizes is None:
+        return rows
+    for start in range(0, len(rows), POOL * batch_size):
+        pool = rows[start : start + POOL * batch_size]
+        pool[:] = pool[np.argsort(sizes[pool], kind="stable")]
+    whole = len(rows) // batch_size
+    places = generator(seed, "data", "batches", step=epoch).permutation(whole)
+    full = rows[: whole * batch_size].reshape(whole, batch_size)[places].reshape(-1)
+    return np.concatenate([full, rows[whole * batch_size :]])
+
+
 HOLDOUTS = ("random", "stratified", "last")
 """How the examples to hold out are chosen."""
 

@@ -10,6 +10,7 @@ from pullback.data.batches import Batches, StreamedBatches, rows_of
 from pullback.data.dataset import Dataset
 from pullback.data.files import Pictures
 from pullback.data.normalize import Affine
+from pullback.data.rows import Rows
 from pullback.engine.lower import DTYPES
 from pullback.engine.team import Job
 
@@ -67,6 +68,8 @@ def lower_batches(dataset: Dataset, normalizer: Affine, batch_size: int, dtype: 
     x, numbers = dataset.x, (normalizer.scale, normalizer.shift)
     if isinstance(x, Pictures):
         return StreamedBatches(dataset, normalizer, batch_size, dtype)
+    if isinstance(x, Rows) or isinstance(dataset.y, Rows):
+        return Batches(dataset, normalizer, batch_size, dtype)
     plain = x.flags.c_contiguous and x.dtype in (np.uint8, dtype) and dtype in DTYPES and len(x)
     if plain and not any(isinstance(number, tuple) for number in numbers):
         return LoweredBatches(dataset, normalizer, batch_size, dtype)

@@ -16,7 +16,7 @@ from pullback.losses.weighted import WeightedSum
 class LoweredCrossEntropy(Loss):
     """``CrossEntropy`` on class numbers, without class weights; other targets go to the source.
 
-    Of outputs with positions, each position is a row.
+    Of outputs with positions, each position is a row; a class number below 0 is padding.
 
     Values, slopes and cotangents live until the next forward pass. A class number out of range
     is explained by the source; in a batch that is replayed, its value is NaN.
@@ -32,17 +32,30 @@ class LoweredCrossEntropy(Loss):
     def forward(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the values in nats and their slopes."""
         if y.ndim > 2 and target.shape == y.shape[:-1] and y.size:
-            rows = y.reshape(-1, y.shape[-1])
-            if _class_numbers(rows, target.reshape(-1)):
-                values, slope = self.forward(rows, target.reshape(-1))
-                count = len(rows) // len(y)
-                return values.reshape(len(y), count).mean(axis=1), slope.reshape(y.shape) / count
+            found = self._positions(y, target.reshape(-1))
+            if found is not None:
+                return found
         if not _class_numbers(y, target) or y.dtype.name not in DTYPES:
             return self.source.forward(y, target)
         if y.shape != self._slope.shape or y.dtype != self._slope.dtype:
             self._make_room(y)
         self._forward(len(y), y, target.astype(np.int64, copy=False), self._values, self._slope)
         return self._values, self._slope
+
+    def _positions(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return values and slopes over positions, or None where targets are no class numbers."""
+        rows, padded = y.reshape(-1, y.shape[-1]), target < 0
+        some = bool(padded.any())
+        target = np.where(padded, 0, target) if some else target
+        if not _class_numbers(rows, target):
+            return None
+        values, slope = self.forward(rows, target)
+        if some:
+            values[padded], slope[padded] = 0, 0
+        there = len(rows) // len(y) - padded.reshape(len(y), -1).sum(axis=1)
+        count = np.maximum(there, 1).astype(y.dtype)
+        total = values.reshape(len(y), -1).sum(axis=1)
+        return total / count, slope.reshape(y.shape) / count.reshape(-1, *(1,) * (y.ndim - 1))
 
     def _make_room(self, y: np.ndarray) -> None:
         from pullback.engine.kernels.losses import cross_entropy, scaled_rows
@@ -64,6 +77,11 @@ class LoweredCrossEntropy(Loss):
             return gy
         self._pull(len(g), slope, g, self._gy)
         return self._gy
+
+    def terms(self, target: np.ndarray) -> np.ndarray | None:
+        """Return how many positions of each example have a class."""
+        found: np.ndarray | None = self.source.terms(target)
+        return found
 
     def link(self, y: np.ndarray) -> np.ndarray:
         """Return the probabilities."""

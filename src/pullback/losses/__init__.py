@@ -1,14 +1,16 @@
 """Losses: one value an example."""
 
-from pullback.losses.base import LOSSES, Loss, mean_weights
+from pullback.losses.base import LOSSES, Loss, mean_weights, term_weights
 from pullback.losses.classification import BinaryCrossEntropy, CrossEntropy, KLDivergence
 from pullback.losses.contrastive import Contrastive
+from pullback.losses.ctc import CTC
 from pullback.losses.detection import Focal, GIoU
 from pullback.losses.regression import AbsoluteError, HalfSquaredError, Huber, SquaredError
 from pullback.losses.segmentation import Dice
 from pullback.losses.weighted import WeightedSum
 
 __all__ = [
+    "CTC",
     "LOSSES",
     "AbsoluteError",
     "BinaryCrossEntropy",
@@ -24,4 +26,5 @@ __all__ = [
     "SquaredError",
     "WeightedSum",
     "mean_weights",
+    "term_weights",
 ]

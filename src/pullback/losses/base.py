@@ -41,6 +41,14 @@ class Loss:
         product = slope * dy
         return over_outputs(product, "sum")
 
+    def terms(self, target: Array) -> Array | None:
+        """Return ``(N,)`` how many terms each value is the mean of; None where all are alike.
+
+        A mean over a batch then weighs each value by its terms, and is the mean over all terms.
+        """
+        del target
+        return None
+
     def link(self, y: Array) -> Array:
         """Return the prediction that outputs ``y`` stand for: probabilities, or ``y`` itself."""
         return y
@@ -71,8 +79,10 @@ def matched(y: Array, target: Array) -> Array:
     return namespace(y).astype(target, y.dtype)
 
 
-def one_hot(y: Array, target: Array) -> Array:
+def one_hot(y: Array, target: Array, padding: bool = False) -> Array:
     """Return class numbers ``(N,)`` as rows of zeros with a one, in the shape and dtype of ``y``.
+
+    With ``padding`` numbers below 0 are no class, and their rows are 0.
 
     Raises:
         ShapeError: a class number that is not one of ``y``'s columns.
@@ -80,7 +90,7 @@ def one_hot(y: Array, target: Array) -> Array:
     xp = namespace(y)
     if isinstance(target, np.ndarray) and target.size:
         low, high = target.min(), target.max()
-        if target.dtype.kind not in "ui" or low < 0 or high >= y.shape[1]:
+        if target.dtype.kind not in "ui" or (low < 0 and not padding) or high >= y.shape[1]:
             raise ShapeError(
                 f"class numbers from {low} to {high} ({target.dtype}) for {y.shape[1]} outputs; "
                 f"expected whole numbers 0..{y.shape[1] - 1}"
@@ -88,8 +98,15 @@ def one_hot(y: Array, target: Array) -> Array:
     return xp.astype(xp.arange(y.shape[1]) == target[:, None], y.dtype)
 
 
-def positions_as_rows(y: Array, target: Array) -> Array:
+def at_positions(target: Array) -> bool:
+    """Whether targets ``(N, ...)`` are class numbers of positions, where below 0 is padding."""
+    return target.ndim > 1 and bool(namespace(target).isdtype(target.dtype, "integral"))
+
+
+def positions_as_rows(y: Array, target: Array, padding: bool = False) -> Array:
     """Return targets in the shape of outputs ``(N, ..., K)``; class numbers become one-hot rows.
+
+    With ``padding`` positions may have a class number below 0, which is none; their row is 0.
 
     Raises:
         ShapeError: shapes that do not fit, or a class number that is not one of the ``K``.
@@ -102,7 +119,7 @@ def positions_as_rows(y: Array, target: Array) -> Array:
             f"expected {tuple(y.shape[:-1])}, class numbers, or {tuple(y.shape)}"
         )
     count = math.prod(target.shape)
-    rows = one_hot(y.reshape((count, y.shape[-1])), target.reshape((count,)))
+    rows = one_hot(y.reshape((count, y.shape[-1])), target.reshape((count,)), padding)
     return rows.reshape(y.shape)
 
 
@@ -120,6 +137,17 @@ def outputs(y: Array) -> int:
     for axis in y.shape[1:]:
         count *= axis
     return count
+
+
+def term_weights(loss: Loss, target: Array, weight: Array | None) -> Array | None:
+    """Return ``(N,)`` the weights of an example's value in the mean; None where all are alike.
+
+    They are the examples' own weights times the terms of their values (see ``Loss.terms``).
+    """
+    terms = loss.terms(target)
+    if terms is None or weight is None:
+        return weight if terms is None else terms
+    return weight * terms
 
 
 def mean_weights(

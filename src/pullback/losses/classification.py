@@ -9,7 +9,15 @@ from pullback.core.arrays import namespace
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.spec import Array
 from pullback.core.stable import log_softmax, sigmoid, softmax
-from pullback.losses.base import LOSSES, Loss, matched, outputs, over_outputs, positions_as_rows
+from pullback.losses.base import (
+    LOSSES,
+    Loss,
+    at_positions,
+    matched,
+    outputs,
+    over_outputs,
+    positions_as_rows,
+)
 
 
 def _softmax(y: Array) -> Array:
@@ -35,8 +43,10 @@ class CrossEntropy(Loss):
 
     Outputs ``(N, K)``; targets ``(N,)`` integers in 0..K-1, or ``(N, K)``. Outputs may have axes of
     positions between, ``(N, ..., K)`` with targets ``(N, ...)`` or ``(N, ..., K)``: the value is
-    then the mean over the example's positions. In nats. Label smoothing: Szegedy and others,
-    "Rethinking the Inception architecture" (2016), section 7.
+    then the mean over the example's positions. Positions with a class number below 0 are padding
+    and do not count; a mean over examples weighs each by the positions that do, so that it is the
+    mean over all of them, however they are divided up. In nats. Label smoothing: Szegedy and
+    others, "Rethinking the Inception architecture" (2016), section 7.
 
     Raises:
         ConfigError: label smoothing outside [0, 1), or weights that are not positive.
@@ -73,7 +83,10 @@ class CrossEntropy(Loss):
         if y.ndim < 2 or (y.ndim > 2 and target.ndim == 1):  # one class an example: no positions
             _need_logits("CrossEntropy", y)
         xp = namespace(y)
-        q = self._weighed(xp, y, self._smoothed(y, positions_as_rows(y, target)))
+        padded = at_positions(target) and target.ndim == y.ndim - 1
+        q = self._weighed(xp, y, self._smoothed(y, positions_as_rows(y, target, padded)))
+        if padded:  # smoothing has given the rows of padding a share
+            q = xp.where((target >= 0)[..., None], q, xp.zeros_like(q))
         log_p = log_softmax(xp, y)
         # 0 log 0 = 0: a class that has no share of the target costs nothing, even at p = 0.
         terms = q * xp.where(q == 0, xp.zeros_like(q), log_p)
@@ -81,7 +94,19 @@ class CrossEntropy(Loss):
         slope = xp.exp(log_p) * xp.sum(q, axis=-1, keepdims=True) - q
         if y.ndim == 2:
             return values, slope
-        return over_outputs(values, "mean"), slope / outputs(values)
+        if not padded:
+            return over_outputs(values, "mean"), slope / outputs(values)
+        count = xp.astype(over_outputs(target >= 0, "sum"), y.dtype)
+        count = xp.where(count == 0, xp.ones_like(count), count)
+        share = count.reshape((-1, *(1,) * (y.ndim - 1)))
+        return over_outputs(values, "sum") / count, slope / share
+
+    def terms(self, target: Array) -> Array | None:
+        """Return how many positions of each example have a class; None without positions."""
+        if not at_positions(target):
+            return None
+        xp = namespace(target)
+        return xp.astype(over_outputs(target >= 0, "sum"), xp.float64)
 
     def _smoothed(self, y: Array, q: Array) -> Array:
         s = self.label_smoothing

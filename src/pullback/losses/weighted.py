@@ -79,6 +79,12 @@ class WeightedSum(Loss):
             yield loss, weight, (*(slice(None),) * (axes - 1), slice(start, stop))
             start = stop
 
+    def terms(self, target: Array) -> Array | None:
+        """Return the terms of the losses, where these all have the same; else None."""
+        first, *others = [loss.terms(target) for loss in self.losses]
+        alike = not self.widths and first is not None
+        return first if alike and all(each is not None for each in others) else None
+
     def link(self, y: Array) -> Array:
         """Return what the losses make of their parts; without widths, what the first does."""
         if not self.widths:

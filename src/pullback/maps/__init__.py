@@ -23,6 +23,7 @@ from pullback.maps.embedding import Embedding, Unembedding
 from pullback.maps.erasing import RandomErasing
 from pullback.maps.gated import GRU, LSTM
 from pullback.maps.linear import Linear
+from pullback.maps.log_mel import LogMel
 from pullback.maps.memory import EncoderDecoder, MemoryChain
 from pullback.maps.norm import BatchNorm, GroupNorm, LayerNorm, RMSNorm
 from pullback.maps.padded import Padded
@@ -66,6 +67,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LogMel",
     "LogSoftmax",
     "MaxPool2d",
     "MemoryChain",

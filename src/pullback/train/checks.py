@@ -10,6 +10,7 @@ from pullback.core.map import Map
 from pullback.core.spec import Spec, spec_of
 from pullback.data.dataset import Dataset
 from pullback.data.normalize import Affine
+from pullback.data.rows import Rows
 from pullback.train.mixup import check_mixup
 from pullback.train.settings import Settings
 from pullback.train.step import parts
@@ -37,9 +38,11 @@ def check_parts_fit(stepper: Stepper, train: Dataset, normalizer: Affine) -> Non
     Raises:
         ShapeError: network, loss, targets or augmentation do not fit together.
     """
-    settings, y = stepper.settings, train.y.reshape(len(train), -1)[:, 0]
-    few = np.array([y.argmin(), y.argmax()])  # the first and the last class
-    raw, target = train.x[few], train.y[few]
+    settings, few = stepper.settings, np.array([0, len(train) - 1])
+    if not isinstance(train.y, Rows):
+        y = train.y.reshape(len(train), -1)[:, 0]
+        few = np.array([y.argmin(), y.argmax()])  # the first and the last class
+    raw, target = np.asarray(train.x[few]), np.asarray(train.y[few])
     if settings.augment is not None:
         _check_augment(settings.augment, spec_of(raw))
     x = normalizer.apply(raw, settings.dtype)

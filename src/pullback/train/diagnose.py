@@ -13,7 +13,7 @@ from pullback.core.map import Map, Params
 from pullback.core.tap import tap
 from pullback.core.theta import Theta, write_gradient
 from pullback.core.tree import leaves
-from pullback.losses.base import Loss, mean_weights
+from pullback.losses.base import Loss, mean_weights, term_weights
 
 ADVICE = "try a smaller learning rate, gradient clipping, or another start"
 
@@ -72,7 +72,8 @@ def _place(net: Map, loss: Loss, theta: Theta, x: Any, target: Any, ctx: Context
     values, slope = loss.forward(y, target)
     if not _finite(values):
         return f"in the loss ({type(loss).__name__}), forward"
-    _, delta = watched.pullback(theta, res, loss.pullback(slope, mean_weights(y.shape[0], None, y)))
+    weights = mean_weights(y.shape[0], term_weights(loss, target, None), y)
+    _, delta = watched.pullback(theta, res, loss.pullback(slope, weights))
     if fault.found:
         return fault.found
     gradient = Theta(theta.layout, np.zeros_like(theta.flat))

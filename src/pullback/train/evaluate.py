@@ -12,7 +12,7 @@ from pullback.core.map import Map
 from pullback.core.theta import Theta
 from pullback.data.batches import Batches
 from pullback.engine import lower_loss
-from pullback.losses.base import Loss
+from pullback.losses.base import Loss, term_weights
 from pullback.train.metrics import Metric, Tally
 
 EVALUATION_BATCH = 1024
@@ -40,5 +40,5 @@ def evaluate(
             values, _ = loss.forward(y, target)
             if tally is None:
                 tally = Tally(metrics, y.shape[-1] if y.ndim > 1 else 1, y.dtype.name)
-            tally.add(values, y, target, weight)
+            tally.add(values, y, target, weight, term_weights(loss, target, weight))
     return tally.results(prefix) if tally else {}

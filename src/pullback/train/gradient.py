@@ -10,21 +10,23 @@ from pullback.core.context import Context
 from pullback.core.map import Map
 from pullback.core.spec import Array
 from pullback.core.theta import Theta, write_gradient
-from pullback.losses.base import Loss, mean_weights
+from pullback.losses.base import Loss, mean_weights, term_weights
 
 
 @dataclass(frozen=True)
 class Pass:
     """What one forward and backward pass leaves.
 
-    ``values (N,)`` are the losses of the examples and ``y`` the outputs; ``residual`` is the
-    network's, and ``gx`` the cotangent of its input, where it makes one.
+    ``values (N,)`` are the losses of the examples, ``weight (N,)`` what each counts in their mean
+    (None: all alike) and ``y`` the outputs; ``residual`` is the network's, and ``gx`` the cotangent
+    of its input, where it makes one.
     """
 
     values: Array
     y: Array
     residual: Any
     gx: Any
+    weight: Array | None = None
 
 
 def forward_error_backward(
@@ -46,7 +48,8 @@ def forward_error_backward(
         net, loss, p, x, target, ctx: the network, its loss, parameters, one batch, circumstances.
         gradient: where the result is written, or added with ``accumulate``.
         weight: ``(N,)`` weights of the examples; None weighs all alike.
-        total: the sum of the weights of the whole batch, where ``x`` is only a part of it.
+        total: the sum of the weights of the whole batch, by ``term_weights``, where ``x`` is only
+            a part of it.
         accumulate: add to ``gradient`` what is found.
     """
     # 1. Forward: the outputs, and what the way back needs.
@@ -55,10 +58,11 @@ def forward_error_backward(
     values, slope = loss.forward(y, target)
     # 3. Backward: the cotangent of the mean goes back through the loss and the network, and
     #    each parameter's gradient is the sum its map declares.
+    weight = term_weights(loss, target, weight)
     gy = loss.pullback(slope, mean_weights(y.shape[0], weight, y, total))
     gx, delta = net.pullback(p, residual, gy)
     write_gradient(net.grads(p, residual, delta), gradient, accumulate)
-    return Pass(values, y, residual, gx)
+    return Pass(values, y, residual, gx, weight)
 
 
 def value_and_grad(net: Map, loss: Loss) -> Callable[..., tuple[float, Theta]]:
@@ -75,7 +79,7 @@ def value_and_grad(net: Map, loss: Loss) -> Callable[..., tuple[float, Theta]]:
         found = forward_error_backward(
             net, loss, p, x, target, gradient, ctx or Context(), weight=weight
         )
-        weights = mean_weights(found.values.shape[0], weight, found.values)
+        weights = mean_weights(found.values.shape[0], found.weight, found.values)
         return float((weights * found.values).sum()), gradient
 
     return compute

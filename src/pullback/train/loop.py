@@ -14,9 +14,9 @@ from pullback.core.theta import Theta
 from pullback.core.tree import map_leaves
 from pullback.data.batches import check_batch_size
 from pullback.data.dataset import Dataset
-from pullback.data.files import sample
 from pullback.data.normalize import Affine
-from pullback.data.split import order
+from pullback.data.rows import Rows, sample
+from pullback.data.split import epoch_order
 from pullback.engine import (
     lower,
     lower_batches,
@@ -125,7 +125,8 @@ class Loop:
     def data_digest(self) -> str:
         """Return a digest of the training targets and a sample of the inputs."""
         digest = hashlib.blake2b(digest_size=16)
-        for array in (self.train.y, sample(self.train.x)):
+        y = self.train.y
+        for array in (sample(y) if isinstance(y, Rows) else y, sample(self.train.x)):
             digest.update(str((array.shape, array.dtype)).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
@@ -199,7 +200,7 @@ class Loop:
         position, size = self.position, self.batch_size
         if position.epoch >= self.settings.epochs:
             return "epochs"
-        rows = order(len(self.train), self.settings.seed, position.epoch)
+        rows = epoch_order(self.train, size, self.settings.seed, position.epoch)
         began = last = time.monotonic()
         first = position.batch
         with self.stepper.batches.ahead(rows[first * size :]):

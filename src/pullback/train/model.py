@@ -15,9 +15,9 @@ from pullback.core.map import Map
 from pullback.core.spec import Spec
 from pullback.core.theta import Theta
 from pullback.data.dataset import Dataset
-from pullback.data.files import Pictures
 from pullback.data.images import AnyFormat
 from pullback.data.normalize import Affine
+from pullback.data.rows import Rows
 from pullback.engine import Inference, lower, lower_batches
 from pullback.losses.base import Loss
 from pullback.train.evaluate import EVALUATION_BATCH, evaluate
@@ -66,7 +66,7 @@ class Model:
         Raises:
             ShapeError: the examples do not have the shape that the model was trained on.
         """
-        if not isinstance(x, Pictures):
+        if not isinstance(x, Rows):
             x = np.asarray(x)
         if tuple(x.shape[1:]) != self.input.shape:
             raise ShapeError(

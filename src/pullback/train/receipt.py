@@ -18,7 +18,7 @@ from pullback.core.map import Map
 from pullback.core.random import generator
 from pullback.core.theta import Entry, Theta
 from pullback.core.tree import map_leaves
-from pullback.losses.base import Loss, mean_weights
+from pullback.losses.base import Loss, mean_weights, term_weights
 from pullback.train.gradient import forward_error_backward
 
 BOUNDS = {COMPLEX: 1e-9, DIFFERENCES: 1e-5}
@@ -67,7 +67,8 @@ class Point:
         """Return the mean loss, complex where ``x`` or ``flat`` is."""
         y, _ = self.net.forward(Theta(self.p.layout, flat), x, self.ctx)
         values, _ = self.loss.forward(y, self.target)
-        return (np.asarray(values) * mean_weights(len(self.x), self.weight, self.x)).sum()
+        weight = term_weights(self.loss, self.target, self.weight)
+        return (np.asarray(values) * mean_weights(len(self.x), weight, self.x)).sum()
 
     def backward(self) -> tuple[Theta, np.ndarray]:
         """Return the gradient of the parameters, and that of the input."""

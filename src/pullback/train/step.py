@@ -14,7 +14,7 @@ from pullback.core.context import Context
 from pullback.core.map import Map
 from pullback.core.theta import Theta
 from pullback.engine import all_finite, replayed
-from pullback.losses.base import Loss
+from pullback.losses.base import Loss, term_weights
 from pullback.optim import Optimizer
 from pullback.train.diagnose import explain_nonfinite
 from pullback.train.gradient import Pass, forward_error_backward
@@ -61,7 +61,8 @@ class Step:
         """
         passes: list[tuple[slice, Pass]] = []
         state = learner.state
-        total = float(len(x)) if weight is None else float(weight.sum())
+        counted = term_weights(self.loss, target, weight)
+        total = float(len(x)) if counted is None else float(counted.sum())
         for part in parts(len(x), self.pieces):
             # 1 forward, 2 error, 3 backward
             ctx = Context(True, self.seed, learner.step, part.start, "", state)

@@ -124,7 +124,9 @@ class Stepper:
         """Take one step on the examples ``index``."""
         x, target, weight = self.gather(index)
         for part, found in self.step(self.learner, x, target, weight):
-            self.tally.add(found.values, found.y, cut(target, part), cut(weight, part))
+            self.tally.add(
+                found.values, found.y, cut(target, part), cut(weight, part), found.weight
+            )
 
     def audit(self, index: np.ndarray) -> float | None:
         """Return the error of the gradient on the examples ``index``, where it is to be checked."""

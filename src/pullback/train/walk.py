@@ -19,7 +19,7 @@ from pullback.core.map import Map, Params
 from pullback.core.tap import tap
 from pullback.core.theta import Entry, Theta
 from pullback.core.tree import leaves
-from pullback.losses.base import Loss, mean_weights
+from pullback.losses.base import Loss, mean_weights, term_weights
 from pullback.optim import Optimizer, Segment
 from pullback.optim.base import Chained
 from pullback.train.gradient import forward_error_backward
@@ -233,7 +233,7 @@ def walk(
 
 def _error(loss: Loss, y: Any, target: Any, weight: Any) -> Section:
     values, slope = loss.forward(y, target)
-    weights = mean_weights(len(y), weight, y)
+    weights = mean_weights(len(y), term_weights(loss, target, weight), y)
     tensors = (
         Values.of("ℓ", values), Values.of("slope", slope),
         Values.of("L", (values * weights).sum()),

@@ -1,0 +1,24 @@
+"""Sound: WAV files, other rates, and recordings as data sets."""
+
+from pullback.data.audio.recordings import (
+    Recordings,
+    for_ctc,
+    joined,
+    read_recordings,
+    transformed,
+)
+from pullback.data.audio.resample import resample
+from pullback.data.audio.speech import read_digits
+from pullback.data.audio.wav import Sound, read_wav
+
+__all__ = [
+    "Recordings",
+    "Sound",
+    "for_ctc",
+    "joined",
+    "read_digits",
+    "read_recordings",
+    "read_wav",
+    "resample",
+    "transformed",
+]

@@ -1,0 +1,52 @@
+"""Spoken digits: 3,000 recordings of six speakers. Free Spoken Digit Dataset; CC BY-SA 4.0."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from pullback.core.errors import DataError
+from pullback.data.audio.recordings import Recordings, read_recordings
+from pullback.data.dataset import Data
+
+FILE = "free-spoken-digits.zip"
+ATTRIBUTION = "Free Spoken Digit Dataset: Z. Jackson and others; CC BY-SA 4.0"
+TAKES = "takes"
+
+
+def read_digits(folder: Path) -> Recordings:
+    """Return all recordings of the zip file in ``folder``, which is read in place.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    if not (folder / FILE).is_file():
+        raise DataError(
+            f"{folder / FILE}: there is no such file; put the recordings of the Free Spoken Digit "
+            "Dataset there, {digit}_{speaker}_{take}.wav in one zip file"
+        )
+    return replace(read_recordings(folder / FILE), name="speech")
+
+
+def read(folder: Path, held: str = TAKES) -> Data:
+    """Return the spoken digits as samples, 8,000 a second, NaN behind the end of each.
+
+    Args:
+        folder: where the zip file is.
+        held: what is held out for testing: ``"takes"``, the first five recordings of every digit
+            by every speaker, as its authors do; or the name of a speaker.
+
+    Raises:
+        ConfigError: there is no such speaker.
+        DataError: the file is missing or damaged.
+    """
+    every = read_digits(folder)
+    rest, test = every.by_take() if held == TAKES else every.by_speaker(held)
+    longest = max(map(len, every.samples))
+    return Data(
+        train=rest.dataset(longest),
+        test=test.dataset(longest),
+        name="speech",
+        attribution=ATTRIBUTION,
+        rate=every.rate,
+    )
