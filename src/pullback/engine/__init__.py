@@ -5,6 +5,7 @@ from pullback.engine import attention as _attention
 from pullback.engine import combine as _combine
 from pullback.engine import conv as _conv
 from pullback.engine import dense as _dense
+from pullback.engine import embedding as _embedding
 from pullback.engine import norm as _norm
 from pullback.engine import recurrent as _recurrent
 from pullback.engine.batches import lower_batches
@@ -34,4 +35,4 @@ __all__ = [
     "total",
 ]
 
-del _activations, _attention, _combine, _conv, _dense, _norm, _recurrent
+del _activations, _attention, _combine, _conv, _dense, _embedding, _norm, _recurrent

@@ -69,10 +69,11 @@ class Embedding(Map):
         """Return the rows; the ids and a zero cotangent for them are the residual."""
         xp = namespace(x)
         ids = whole_numbers(x, ctx.path or "Embedding")
-        self._check_range(ids, ctx.path or "Embedding")
+        self.check_range(ids, ctx.path or "Embedding")
         return self._rows(p["E"], ids), {"ids": ids, "gx": xp.zeros_like(x)}
 
-    def _check_range(self, ids: Any, where: str) -> None:
+    def check_range(self, ids: Any, where: str) -> None:
+        """Raise ``DataError`` if there is an id of ``count`` or more."""
         bad = ids >= self.count
         if namespace(ids).any(bad):
             place = tuple(int(axis[0]) for axis in namespace(ids).nonzero(bad))
