@@ -90,6 +90,13 @@ def test_batches_are_of_about_the_same_length(rng, count):
     np.testing.assert_array_equal(epoch_order(sized, 8, 0, 1), orders[1])
 
 
+def test_every_epoch_has_its_own_order_of_batches():
+    data = Dataset(np.zeros((160, 1)), np.zeros(160), sizes=np.repeat(np.arange(20), 8))
+    sizes = [data.sizes[epoch_order(data, 8, 0, epoch)].reshape(20, 8) for epoch in (0, 1)]
+    assert all(np.all(each == each[:, :1]) for each in sizes)
+    assert not np.array_equal(*sizes)
+
+
 def test_short_and_long_batches_come_in_any_order(rng):
     data = dataset(rng, count=800, most=100)
     means = data.lengths[epoch_order(data, 8, 0, 0)].reshape(100, 8).mean(axis=1)

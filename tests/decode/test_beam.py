@@ -123,6 +123,18 @@ def test_long_sequences_are_not_at_a_disadvantage():
     assert best(1.0) == (2,)
 
 
+def test_the_search_goes_on_while_something_longer_may_be_better():
+    """An end at once has p = 0.5, and so have five tokens, which the penalty prefers."""
+
+    def step(prefixes, rows):
+        row = {1: [0, 0.5, 0.5, 0], 6: [0, 1, 0, 0]}.get(prefixes.shape[1], [0, 0, 1, 0])
+        with np.errstate(divide="ignore"):
+            return np.log(np.array([row] * len(prefixes), float))
+
+    found = beam_search(step, 1, begin=0, end=1, width=1, longest=8, alpha=2.0)
+    assert found[0][0].tokens == (2,) * 5
+
+
 def test_what_is_refused():
     step = stepper(model(0), 2)
     for options in ({"width": 0}, {"longest": 0}, {"alpha": -1}):

@@ -32,6 +32,11 @@ def test_probabilities(options, expected):
     np.testing.assert_allclose(token_probabilities(LOGITS, **options)[0], expected, atol=1e-12)
 
 
+def test_what_reaches_the_sum_exactly_is_enough():
+    p = token_probabilities(np.zeros((1, 4)), top_p=0.5)
+    np.testing.assert_array_equal(p, [[0.5, 0.5, 0, 0]])
+
+
 def by_hand(row, temperature, top_k, top_p):
     p = softmax(np, row / temperature)
     kept, total = [], 0.0

@@ -87,6 +87,7 @@ def sample(target: str, weighted: bool, dtype="float64"):
         return y.astype(dtype), t, weight
     if target == "labels":
         frames, labels = rng.integers(1, 5, (COUNT, 1)), rng.integers(1, CLASSES, (COUNT, 2))
+        labels[::3, 1] = -1
         y = rng.normal(size=(COUNT, 4, CLASSES))
         return y.astype(dtype), np.concatenate([frames, labels], axis=1), weight
     t = rng.normal(size=(COUNT, 1)) + 3
@@ -132,13 +133,15 @@ def scikit_learn(name: str, y, t, weight) -> Any:
 
 
 def label_errors(y, t, weight) -> float:
-    """One by one: that of two labels is 0, 1 or 2, whatever was found."""
-    edits = []
+    """One by one, by the recursion that defines the edits."""
+    edits, lengths = [], []
     for row, (frames, *right) in zip(y, t.tolist(), strict=True):
         path = row[:frames].argmax(axis=1)
         found = [k for k, before in zip(path, [0, *path], strict=False) if k not in (0, before)]
+        right = [label for label in right if label > 0]
         edits.append(by_definition(tuple(found), tuple(right)))
-    return float(np.average(edits, weights=weight) / 2)
+        lengths.append(len(right))
+    return float(np.average(edits, weights=weight) / np.average(lengths, weights=weight))
 
 
 def by_definition(a, b) -> int:

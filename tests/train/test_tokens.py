@@ -67,9 +67,10 @@ def test_loss_and_accuracy_of_an_epoch_are_means_over_tokens(tokens):
     assert found["accuracy"] == pytest.approx(right.mean(), rel=1e-6)
 
 
-def test_positions_are_learned_by_lowered_maps_as_by_the_reference_form(rng):
+@pytest.mark.parametrize("positions", [1, 5])
+def test_positions_are_learned_by_lowered_maps_as_by_the_reference_form(rng, positions):
     """A step of positions must not be taken for one of rows that is replayed from its jobs."""
-    x, y = rng.standard_normal((64, 5, 3)), rng.integers(0, 4, (64, 5))
+    x, y = rng.standard_normal((64, positions, 3)), rng.integers(0, 4, (64, positions))
     net, optimizer = pb.Linear(4), pb.optim.SGD(0.5)
     run = pb.fit(
         net, Dataset(x, y), loss=CrossEntropy(), optimizer=optimizer, batch_size=16, epochs=4,
@@ -83,6 +84,16 @@ def test_positions_are_learned_by_lowered_maps_as_by_the_reference_form(rng):
             _, gradient = value_and_grad(net, CrossEntropy())(p, x[rows], y[rows])
             p.flat[:] -= 0.5 * gradient.flat
     assert relative_error(run.model.theta.flat, p.flat) < 1e-12
+
+
+def test_the_receipt_and_the_walk_take_the_mean_over_tokens(tokens):
+    net = pb.Linear(4)
+    p, _ = pb.init(net, tokens[0], dtype="float64")
+    pb.gradient_receipt(net, CrossEntropy(), p, *tokens).raise_for_failure()
+    value, _ = value_and_grad(net, CrossEntropy())(p, *tokens)
+    (error,) = pb.walk(net, CrossEntropy(), p, *tokens).of("error")
+    (found,) = [each.array for each in error.values if each.name == "L"]
+    assert float(found) == pytest.approx(value, rel=1e-14)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -133,9 +133,9 @@ class LogMel(Map):
         framed = xp.where(there[..., None], framed, xp.zeros_like(framed))
         real, imaginary = framed @ cos, framed @ sin
         power = (real * real + imaginary * imaginary) @ bands + self.floor
-        inverse = xp.where(there[..., None], 1 / power, xp.zeros_like(power))
+        # the spectrum of padding is 0, so nothing goes back to it
         y = xp.where(there[..., None], xp.log(power), full(power.shape, float("nan"), power))
-        return y, {"real": real, "imaginary": imaginary, "inverse": inverse, "samples": samples}
+        return y, {"real": real, "imaginary": imaginary, "inverse": 1 / power, "samples": samples}
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return the cotangent of the samples."""
