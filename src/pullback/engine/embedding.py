@@ -123,9 +123,7 @@ class LoweredUnembedding(WithSums):
         self._product = Job(dense.linear_pullback, dtype, 4, (*sizes, 0), work=work, blas=True)
         self._pull = Job(dense.linear_forward, dtype, 4, (*sizes, 0), work=work, blas=True)
         self.sums = {
-            "E": Job(
-                dense.outer, dtype, 3, (*sizes, False), work=work, blas=True, independent=True
-            ),
+            "E": outer,
             "b": Job(dense.column_sums, dtype, 2, (k,), work=k, independent=True),
         }
 
