@@ -36,10 +36,16 @@ from pullback.train.model import Model
 
 HELD = 3
 """The last so many classes are held back for the measurement."""
-EPOCHS, GROUPS = 10, 2000
+EPOCHS, GROUPS = 8, 6000
 BATCH_SIZE, LR = 8, 0.002
 CLASSES, EACH = 7, 2
 """Classes of a group, at most, and pictures of each."""
+WAYS = 8
+"""Quarter turns of a picture, and of its mirror image."""
+PARTS = 4
+"""Upper parts, and lower parts, that the composed classes of a group are made of."""
+SLANT = 0.5
+"""The largest shear of a picture, in columns a row."""
 CENTRE = 1000
 """Pictures of the held classes whose mean vector is the centre that directions are taken from."""
 TRIALS = 10_000
@@ -54,7 +60,7 @@ def identity(
     seed: int = 0,
     groups: int = GROUPS,
     held: int = HELD,
-    turns: bool = True,
+    synthetic: bool = True,
     width: int = 32,
     callbacks: Sequence[Callback] = (),
 ) -> Result:
@@ -68,8 +74,8 @@ def identity(
         seed: decides the groups, the start and the order.
         groups: how many groups of pictures to train on.
         held: how many classes, the last ones, are held back.
-        turns: whether all pictures of a group are turned and mirrored alike, one of eight ways:
-            of digits this makes more shapes than there are classes.
+        synthetic: whether to train on classes made of the known ones, each turned and mirrored in
+            its own way and composed of two halves, and to compare pictures in all eight ways.
         width: channels of the first convolution.
         callbacks: called with the events of training.
 
@@ -80,27 +86,30 @@ def identity(
     others = by_class(data.test, held)[1] if data.test is not None else shown[1::2]
     run = fit(
         embedding(width),
-        make_groups(known, groups, seed, turns),
+        make_groups(known, groups, seed, synthetic),
         loss=Contrastive(),
         optimizer=AdamW(OneCycle(LR)),
         epochs=epochs,
         batch_size=min(BATCH_SIZE, groups),
         seed=seed,
-        augment=Each(RandomAffine(degrees=15.0, scale=0.1)),
+        augment=Each(RandomAffine(degrees=20.0, scale=0.15)),
         metrics=(),
         callbacks=callbacks,
         out=out,
     )
     if run.stopped == "interrupted":
         return Result(run, {})
-    vectors = embed(run.model, others.x)
+    ways = range(WAYS if synthetic else 1)
+    plain = [embed(run.model, turned(others.x, way)) for way in ways]
     # the mean of pictures of the new classes, of which none is measured and no class is looked at
-    centre = embed(run.model, shown.x[:: 2 if data.test is None else 1][:CENTRE]).mean(axis=0)
-    figures = measure(unit(vectors - centre), others.y, seed)
-    figures |= {f"plain_{key}": v for key, v in measure(unit(vectors), others.y, seed).items()}
+    apart = shown.x[:: 2 if data.test is None else 1][:CENTRE]
+    centres = [embed(run.model, turned(apart, way)).mean(axis=0) for way in ways]
+    vectors = joined([v - centre for v, centre in zip(plain, centres, strict=True)])
+    figures = measure(vectors, others.y, seed)
+    figures |= {f"plain_{key}": v for key, v in measure(joined(plain), others.y, seed).items()}
     figures |= {"seed": seed, "epochs": epochs}
     write_figures(Path(out), figures)
-    write_picture(Path(out), draw(others, unit(vectors - centre)))
+    write_picture(Path(out), draw(others, vectors))
     return Result(run, figures)
 
 
@@ -136,24 +145,71 @@ def embedding(width: int = 32) -> Map:
     )
 
 
-def make_groups(dataset: Dataset, count: int, seed: int, turns: bool) -> Dataset:
-    """Return groups of pictures of some classes, two of each, with their class numbers.
+def make_groups(dataset: Dataset, count: int, seed: int, synthetic: bool) -> Dataset:
+    """Return groups of pictures of some classes, two of each, with class numbers of the group.
 
-    Group number ``i`` is a function of the seed and ``i``: the classes, two of each one's pictures,
-    and with ``turns`` the quarter turns and the mirroring that all of them get.
+    Group number ``i`` is a function of the seed and ``i``. With ``synthetic`` each class of an even
+    one is turned in its own way, and those of an odd one are composed.
     """
     rows = [np.flatnonzero(dataset.y == label) for label in np.unique(dataset.y)]
-    rows = [own for own in rows if len(own) >= EACH]
-    members = EACH * min(CLASSES, len(rows))
-    x = np.empty((count, members, *dataset.x.shape[1:]), dataset.x.dtype)
-    y = np.empty((count, members), np.int64)
+    known = [dataset.x[own] for own in rows if len(own) >= EACH]
+    classes = min(CLASSES, len(known))
+    x = np.empty((count, classes * EACH, *dataset.x.shape[1:]), dataset.x.dtype)
     for i in range(count):
         rng = generator(seed, "groups", step=i)
-        chosen = rng.permutation(len(rows))[: members // EACH]
-        picked = np.concatenate([rng.choice(rows[c], EACH, replace=False) for c in chosen])
-        x[i] = turned(dataset.x[picked], int(rng.integers(8)) if turns else 0)
-        y[i] = dataset.y[picked]
-    return Dataset(x, y, name="groups")
+        if synthetic and i % 2:
+            x[i] = composed(known, classes, rng)
+            continue
+        for k, c in enumerate(rng.permutation(len(known))[:classes]):
+            own = slice(EACH * k, EACH * (k + 1))
+            if synthetic:
+                x[i, own] = drawn(known[c], int(rng.integers(WAYS)), rng)
+            else:
+                x[i, own] = known[c][rng.choice(len(known[c]), EACH, replace=False)]
+    numbers = np.repeat(np.arange(classes), EACH)
+    return Dataset(x, np.tile(numbers, (count, 1)), name="groups")
+
+
+def composed(known: Sequence[np.ndarray], classes: int, rng: np.random.Generator) -> np.ndarray:
+    """Return two pictures of each of some classes: a half of one shape above one of another.
+
+    The classes are among the pairs of four upper and four lower halves, so that many differ in one
+    half only. A shape is a known class in one of the eight ways; the whole is turned once more, so
+    that the halves may lie side by side.
+    """
+    shapes = [rng.choice(WAYS * len(known), PARTS, replace=False) for _ in range(2)]
+    found = []
+    for pair in rng.permutation(PARTS * PARTS)[:classes]:
+        upper, lower = shapes[0][pair // PARTS], shapes[1][pair % PARTS]
+        above = drawn(known[upper // WAYS], int(upper % WAYS), rng)
+        below = drawn(known[lower // WAYS], int(lower % WAYS), rng)
+        half = above.shape[1] // 2
+        found.append(np.concatenate([above[:, :half], below[:, half:]], axis=1))
+    return turned(np.concatenate(found), int(rng.integers(WAYS)))
+
+
+def drawn(pictures: np.ndarray, way: int, rng: np.random.Generator) -> np.ndarray:
+    """Return two of the pictures, sheared at random and turned in a way."""
+    chosen = rng.choice(len(pictures), EACH, replace=False)
+    return turned(sheared(pictures[chosen], rng.uniform(-SLANT, SLANT, EACH)), way)
+
+
+def sheared(pictures: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Return pictures with their rows moved, by ``slopes[n]`` columns more from row to row.
+
+    About the middle row; between two columns interpolated, zeros from outside.
+    """
+    count, height, width = pictures.shape[:3]
+    moves = slopes[:, None, None] * (np.arange(height)[:, None] - (height - 1) / 2)
+    at = np.clip(np.arange(width) + moves + 1, 0, width + 1)
+    left = at.astype(np.int64)
+    rest = (at - left).reshape((*at.shape, *(1,) * (pictures.ndim - 3)))
+    bordered = np.pad(pictures, ((0, 0), (0, 0), (1, 2), *((0, 0),) * (pictures.ndim - 3)))
+    n, row = np.arange(count)[:, None, None], np.arange(height)[:, None]
+    values = (1 - rest) * bordered[n, row, left] + rest * bordered[n, row, left + 1]
+    exact = np.issubdtype(pictures.dtype, np.integer)
+    moved: np.ndarray = (values.round() if exact else values).astype(pictures.dtype)
+    return moved
 
 
 def turned(pictures: np.ndarray, way: int) -> np.ndarray:
@@ -181,6 +237,11 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions: np.ndarray = vectors / np.maximum(lengths, 1e-12)
     return directions
+
+
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return vectors whose products are the mean cosines of the parts'."""
+    return unit(np.concatenate([unit(part) for part in parts], axis=1))
 
 
 def measure(vectors: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:
