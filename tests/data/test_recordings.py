@@ -128,6 +128,10 @@ def test_targets_of_ctc(archive):
     assert data.y[:, 1:].max() == 3
     y = np.zeros((5, data.x.shape[1], 4))
     assert np.all(np.isfinite(CTC().forward(y, data.y)[0]))
+    lengths = data.lengths
+    for stride in (2, 3):
+        again = for_ctc(joined(read_recordings(archive), 5, through=LogMel(8000)), stride)
+        np.testing.assert_array_equal(again.y[:, 0], [-(-int(n) // stride) for n in lengths])
     single = for_ctc(transformed(read_recordings(archive).dataset(), LogMel(8000)))
     np.testing.assert_array_equal(single.y[:, 1], np.repeat([1, 2, 3], 8))
 
@@ -169,6 +173,12 @@ def test_damaged_zip_files_are_read_or_refused(archive, tmp_path, seed):
         message = str(path)
         assert len(found) <= 24
     assert str(path) in message
+
+
+def test_more_than_fits_is_refused(archive, monkeypatch):
+    monkeypatch.setattr("pullback.data.audio.recordings.MOST_SAMPLES", 2000)
+    with pytest.raises(DataError, match="more than 2,000 samples"):
+        read_recordings(archive)
 
 
 def test_the_spoken_digits(data_dir):

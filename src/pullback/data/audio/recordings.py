@@ -21,6 +21,8 @@ from pullback.data.dataset import Dataset
 from pullback.data.rows import padded
 
 RATE = 8000
+MOST_SAMPLES = 1 << 29
+"""Samples that are held in memory, 4 bytes each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +96,17 @@ def read_recordings(path: str | Path, rate: int = RATE) -> Recordings:
     another rate are resampled.
 
     Raises:
-        DataError: there is no such file, it is no zip file, it has no recordings, or one of them
-            cannot be read; the file in it and the byte are named.
+        DataError: there is no such file, it is no zip file, it has no recordings, or more than 2 GB
+            of them, or one of them cannot be read; the file in it and the byte are named.
     """
     found: list[tuple[str, str, int, np.ndarray]] = []
+    total = 0
     for name, sound in _sounds(Path(path)):
         label, speaker, take = _named(name)
         found.append((label, speaker, take, resample(sound, rate).samples))
+        total += len(found[-1][-1])
+        if total > MOST_SAMPLES:
+            raise DataError(f"{path}: more than {MOST_SAMPLES:,} samples; read it in parts")
     if not found:
         raise DataError(f"{path}: no files class_speaker_take.wav or class/name.wav in it")
     classes = tuple(sorted({label for label, *_ in found}))
@@ -237,8 +243,13 @@ def transformed(dataset: Dataset, net: Map, at_once: int = 64) -> Dataset:
     return replace(dataset, x=x, lengths=lengths)
 
 
-def for_ctc(dataset: Dataset) -> Dataset:
+def for_ctc(dataset: Dataset, stride: int = 1) -> Dataset:
     """Return the data set with targets of the loss ``CTC``: frames, then labels from 1 on.
+
+    Args:
+        dataset: examples with lengths; its class numbers, from 0, become labels from 1.
+        stride: how many positions of an example the network makes one frame of, the last perhaps
+            of fewer: strides of ``Conv1d`` with ``"same"`` padding, multiplied.
 
     Raises:
         DataError: its examples have no lengths, or its targets are no class numbers.
@@ -247,5 +258,6 @@ def for_ctc(dataset: Dataset) -> Dataset:
     if dataset.lengths is None or y.dtype.kind not in "ui":
         raise DataError(f"{dataset.name}: expected examples with lengths, and class numbers")
     labels: Any = np.where(y < 0, -1, y.astype(np.int64) + 1)
-    targets = np.concatenate([dataset.lengths[:, None], labels], axis=1)
+    frames = -(-dataset.lengths[:, None] // stride)
+    targets = np.concatenate([frames, labels], axis=1)
     return replace(dataset, y=targets, classes=None)

@@ -124,7 +124,7 @@ class Characters(Tokenizer):
 
     >>> letters = Characters.of(["a bad cab"])
     >>> letters.alphabet, letters.decode(letters.encode("bad"))
-    ('ab cd', 'bad')
+    ('a bcd', 'bad')
 
     Args:
         alphabet: the characters, each once.
