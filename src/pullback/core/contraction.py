@@ -60,6 +60,15 @@ class Contraction:
             return fast(*self.operands, out)
         return _einsum(self.equation, self.operands, out)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The size of each axis, by its letter."""
+        return {
+            letter: size
+            for term, operand in zip(self.terms, self.operands, strict=True)
+            for letter, size in zip(term, operand.shape, strict=True)
+        }
+
     def each(self) -> Any:
         """Return the gradients of the single examples, of shape ``(n, *parameter)``."""
         equation = f"{','.join(self.terms)}->{EXAMPLE}{self.output}"
@@ -87,11 +96,7 @@ class Contraction:
 
         Each term is one (name, place, value) for every operand, whose values are to be multiplied.
         """
-        sizes = {
-            letter: size
-            for term, operand in zip(self.terms, self.operands, strict=True)
-            for letter, size in zip(term, operand.shape, strict=True)
-        }
+        sizes = self.sizes
         fixed = dict(zip(self.output, index, strict=True))
         summed = [letter for letter in sizes if letter not in fixed]
         for places in product(*(range(sizes[letter]) for letter in summed)):

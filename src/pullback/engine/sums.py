@@ -28,7 +28,10 @@ class Sum(Contraction):
     def sum(self, out: Any = None) -> Any:
         """Return the gradient summed over the examples."""
         first = self.operands[0]
-        if out is None or out.dtype != first.dtype or not out.flags.c_contiguous:
+        if out is None:  # of several that are one parameter's
+            sizes = self.sizes
+            out = np.empty([sizes[letter] for letter in self.output], first.dtype)
+        if out.dtype != first.dtype or not out.flags.c_contiguous:
             return super().sum(out)
         self._job(math.prod(first.shape[:-1]), *self.operands, out)
         return out
