@@ -14,6 +14,7 @@ from pullback.core.spec import spec_of
 from pullback.core.theta import write_gradient
 from pullback.core.tree import leaves
 from pullback.engine import lower, lower_loss
+from pullback.losses import CTC
 
 FOUND = all_cases()
 LOSSES = all_loss_cases()
@@ -88,6 +89,8 @@ def test_losses(case, layout):
     for loss in (case.loss, lower_loss(case.loss)):
         for odd in (layout(y), y):
             t = layout(target) if target.ndim == y.ndim else one_axis(target)
+            if isinstance(case.loss, CTC) and layout is EXPANDED["one number"]:
+                t = target  # its first column and the others mean different things
             values, slope = loss.forward(odd, t)
             plain = loss.forward(odd.copy(), t.copy())
             np.testing.assert_allclose(values, plain[0], rtol=1e-14, atol=1e-15)

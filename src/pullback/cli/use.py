@@ -113,6 +113,6 @@ def datasets_command(data_dir: str | None, as_json: bool) -> None:
             print(json.dumps({"name": info.name, "description": info.description, "path": place}))
         else:
             where = f"{TEXT['at_hand']}: {place}" if place else TEXT["absent"]
-            print(f"{info.name:10} {info.description}\n{'':10} {where}")
+            print(f"{info.name:12} {info.description}\n{'':12} {where}")
     if not as_json:
-        print(f"{'PATH':10} {TEXT['folder']}")
+        print(f"{'PATH':12} {TEXT['folder']}")

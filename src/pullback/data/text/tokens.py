@@ -206,7 +206,7 @@ class Words(Tokenizer):
 
     >>> words = Words.of(["to be or not to be"])
     >>> words.encode("To be!").tolist(), words.decode([1, 0])
-    ([1, 0, 4], 'be to')
+    ([1, 0, 4], 'to be')
 
     Args:
         vocabulary: the words, each once.
