@@ -21,8 +21,7 @@ INTERRUPTED = 130
 HELP = {
     "main": "Train neural networks by backpropagation, in the open.",
     "train": "Train on DATA: a data set's name (see 'pullback datasets'), an .npz file, or a "
-    "folder with a folder of images for each class; or one of the recipes 'detection', "
-    "'segmentation' and 'identity'.",
+    f"folder with a folder of images for each class; or one of the recipes {', '.join(TASKS)}.",
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image, or in all those of a folder.",
     "resume": "Continue the run in folder RUN where it stopped.",
