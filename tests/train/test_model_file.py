@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from safetensors.numpy import save as pack
 
 import pullback as pb
 from pullback.core.errors import ConfigError, ModelFileError
+from pullback.data.text import Words
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,28 @@ def test_everything_comes_back(run, saved):
     assert loaded.image == run.model.image
     np.testing.assert_array_equal(loaded.theta.flat, run.model.theta.flat)
     np.testing.assert_array_equal(loaded.outputs(x), run.model.outputs(x))
+
+
+def test_how_texts_and_sounds_become_examples_comes_back(run, saved):
+    words = Words.of(["low lower", "low"], most=10)
+    replace(run.model, tokenizer=words, rate=8000).save(saved)
+    loaded = pb.load_model(saved)
+    assert loaded.tokenizer == words
+    assert loaded.rate == 8000
+    for name in ("tokenizer", "rate"):  # as files of earlier versions are
+        rewrite(saved, lambda header, name=name: header.pop(name))
+    loaded = pb.load_model(saved)
+    assert (loaded.tokenizer, loaded.rate) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("tokenizer", {"type": "ReLU"}), ("tokenizer", 3), ("rate", 0), ("rate", "8000")],
+)
+def test_another_tokenizer_or_rate_is_refused(saved, name, value):
+    rewrite(saved, lambda header: header.update({name: value}))
+    with pytest.raises(ModelFileError, match="tampered"):
+        pb.load_model(saved)
 
 
 def test_a_runs_folder_is_as_good_as_its_file(tmp_path):

@@ -11,7 +11,6 @@ from pullback.core.errors import ConfigError, NonFiniteError
 from pullback.core.map import Map
 from pullback.core.spec import Spec
 from pullback.data.dataset import Data, Dataset
-from pullback.data.images import AnyFormat
 from pullback.data.normalize import fit_normalizer
 from pullback.data.split import split
 from pullback.losses.base import Loss
@@ -210,11 +209,11 @@ class Training:
         callbacks: tuple[Callback, ...],
     ) -> None:
         train = data.train if isinstance(data, Data) else data
-        self.image: AnyFormat | None = data.image if isinstance(data, Data) else None
+        self.data = data if isinstance(data, Data) else Data(data)
         if held is None and settings.validation > 0:
             train, held = split(train, settings.validation, settings.seed, settings.holdout)
         self.settings, self.train = settings, train
-        self.normalizer = fit_normalizer(settings.normalize, train, self.image)
+        self.normalizer = fit_normalizer(settings.normalize, train, self.data.image)
         self.loop = Loop(settings, train, held, self.normalizer, callbacks)
 
     def run(self, folder: RunFolder | None) -> Run:
@@ -245,7 +244,9 @@ class Training:
             input=Spec(tuple(self.train.x.shape[1:]), str(self.train.x.dtype)),
             normalizer=self.normalizer,
             classes=self.train.classes,
-            image=self.image,
+            image=self.data.image,
+            tokenizer=self.data.tokenizer,
+            rate=self.data.rate,
         )
 
     def _save(self, folder: RunFolder | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from pullback.train.evaluate import EVALUATION_BATCH, evaluate
 from pullback.train.metrics import as_metrics, classes_of, usual_metrics
 from pullback.train.summary import Summary, summarize
 
+if TYPE_CHECKING:  # of use to models of text only: not loaded for the others
+    from pullback.data.text.tokens import Tokenizer
+
 
 @dataclass(frozen=True)
 class Model:
@@ -31,7 +34,8 @@ class Model:
 
     ``input`` is the spec of one raw example; ``normalizer`` maps raw values to the network's
     input; ``classes`` are the names of the outputs, where they are classes; ``image`` says how a
-    picture becomes an example, where examples are pictures.
+    picture becomes an example, where examples are pictures, ``tokenizer`` how a text becomes one,
+    and ``rate`` how many samples a second those of sound have.
     """
 
     net: Map
@@ -42,6 +46,8 @@ class Model:
     normalizer: Affine
     classes: tuple[str, ...] | None = None
     image: AnyFormat | None = None
+    tokenizer: Tokenizer | None = None
+    rate: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # without the lowered network, which is made of addresses in this process

@@ -1,8 +1,8 @@
 """Model files: safetensors with a description that can name registered classes only.
 
 The tensors are ``params.<path>`` and ``state.<path>``; the header's ``pullback`` entry is JSON
-with the network, loss, input, normalisation, classes and image format. Nothing in it can run
-code.
+with the network, loss, input, normalisation, classes, and how pictures, texts or sounds become
+examples. Nothing in it can run code.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ def save_model(model: Model, path: Path) -> None:
         "normalizer": to_config(model.normalizer),
         "classes": list(model.classes) if model.classes is not None else None,
         "image": to_config(model.image),
+        "tokenizer": to_config(model.tokenizer),
+        "rate": model.rate,
     }
     tensors = {
         f"params.{entry.name}": model.theta.flat[entry.start : entry.stop].reshape(entry.shape)
@@ -107,6 +109,9 @@ def load_model(path: str | Path) -> Model:
             name: _described(path, header, name, kind)
             for name, kind in (("loss", Loss), ("normalizer", Affine), ("image", IMAGE))
         }
+        # files of earlier versions name neither
+        parts["tokenizer"] = _tokenizer(path, header) if header.get("tokenizer") else None
+        parts["rate"] = _rate(path, header.get("rate"))
         classes = tuple(header["classes"]) if header["classes"] is not None else None
     except ModelFileError:
         raise
@@ -128,6 +133,19 @@ def _described(path: Path, header: dict[str, Any], name: str, kind: Any) -> Any:
             f"{path}: its {name!r} describes a {type(found).__name__}; the file was tampered with"
         )
     return found
+
+
+def _tokenizer(path: Path, header: dict[str, Any]) -> Any:
+    # here, because the name of a tokenizer is known once the tokenizers have been loaded
+    from pullback.data.text import Tokenizer
+
+    return _described(path, header, "tokenizer", Tokenizer)
+
+
+def _rate(path: Path, rate: Any) -> int | None:
+    if rate is not None and (type(rate) is not int or rate < 1):
+        raise ModelFileError(f"{path}: {rate!r} samples a second; the file was tampered with")
+    return rate
 
 
 def _assemble(
@@ -157,7 +175,8 @@ def _assemble(
     check_same(path, slots, stored)
     state = unflatten({p: tensors[f"state.{dotted(p)}"] for p, _ in leaves(declared_state)})
     return Model(net, theta, map_leaves(np.array, state), parts["loss"], input_spec,
-                 parts["normalizer"], classes, parts["image"])  # fmt: skip
+                 parts["normalizer"], classes, parts["image"], parts["tokenizer"],
+                 parts["rate"])  # fmt: skip
 
 
 def check_same(
