@@ -111,6 +111,10 @@ def sequence_cases(case: type) -> dict[str, list]:
             case(Attention(2, causal=True), (3, 4, 4), train=True),
             case(Attention(2, rotary=True, bias=False), (2, 3, 8), smooth=True),
             case(Attention(3, causal=True, rotary=True), (2, 5, 6)),
+            # heads of 64 bytes (of float64, 8 numbers) are what the kernel takes
+            case(Attention(1), (2, 3, 8), smooth=True),
+            case(Attention(2, causal=True, bias=False), (2, 3, 16)),
+            case(Attention(1, rotary=True), (2, 3, 8), smooth=True),
             case(Padded(Attention(2)), (3, 4, 4), draw=steps(4, 2, 0)),
             case(Padded(Attention(1, causal=True, rotary=True)), (2, 4, 2), draw=steps(3, 1)),
         ],
@@ -192,4 +196,8 @@ def _recurrent(case: type, cls: type) -> list:
         case(bidirectional(replace(net, units=2)), (2, 3, 2)),
         case(Padded(net), (4, 4, 2), draw=steps(4, 2, 0, 1), smooth=True),
         case(Padded(cls(2, "last", reverse=True)), (3, 4, 2), draw=steps(3, 4, 1)),
+        # states of 64 bytes (of float64, 8 numbers) are what the kernels take
+        case(cls(8), (2, 3, 2), smooth=True),
+        case(cls(8, "last"), (2, 2, 3), train=True),
+        case(cls(8, reverse=True), (2, 2, 1), smooth=True),
     ]

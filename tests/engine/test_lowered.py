@@ -126,9 +126,12 @@ def test_every_kernel_has_cases():
     assert {cls.__name__ for cls in KERNELS} <= set(CASES)
     assert len(KERNEL_CASES) >= 3 * len(KERNELS)
     for source, kernel in KERNELS.items():
-        for case in CASES[source.__name__]:
-            spec = Spec(case.shape[1:])
-            assert type(lower(case.net, spec, 4, input_gradient=True)) is kernel
+        lowered = (
+            lower(case.net, Spec(case.shape[1:], "float64"), 4, input_gradient=True)
+            for case in CASES[source.__name__]
+            if type(case.net) is source
+        )
+        assert sum(type(net) is kernel for net in lowered) >= 3, source.__name__
 
 
 def uses(net: Map, kernels: tuple[type, ...]) -> bool:
