@@ -16,7 +16,7 @@ from pullback.core.errors import DataError
 from pullback.data.load import VARIABLE, available
 from pullback.data.split import order
 from suite.networks import NETWORKS
-from suite.workloads import Images, Inference, Training, Update, Work
+from suite.workloads import Images, Inference, Sequences, Training, Update, Work
 
 Table = tuple[np.ndarray, np.ndarray, float]
 """Raw inputs ``(N, D)``, class numbers, and the factor from raw inputs to the network's."""
@@ -30,7 +30,12 @@ def write(workload: Work, path: Path) -> dict[str, object]:
         np.savez(path, theta=theta, gradient=gradient)
         return {"arrays": str(path)}
     if isinstance(workload, Images):
-        return _images(workload, path)
+        x, y, scale = mnist()
+        count = workload.examples
+        images = x[:count].reshape(count, 28, 28)
+        return _described(workload.network, (images, y[:count], scale), path)
+    if isinstance(workload, Sequences):
+        return _described(workload.network, _sequences(workload), path)
     assert isinstance(workload, Training | Inference)
     x, y, scale = SOURCES[workload.data]()
     count = workload.examples if isinstance(workload, Training) else workload.batch
@@ -39,19 +44,28 @@ def write(workload: Work, path: Path) -> dict[str, object]:
     return {"arrays": str(path), "scale": scale}
 
 
-def _images(workload: Images, path: Path) -> dict[str, object]:
-    """Write images, and our start: the parameters in the order of the network."""
-    x, y, scale = mnist()
-    count = workload.examples
-    images = x[:count].reshape(count, 28, 28)
-    net = NETWORKS[workload.network]()
-    theta, _ = pb.init(net, pb.Spec((28, 28)), seed=0)
+def _described(network: str, examples: Table, path: Path) -> dict[str, object]:
+    """Write examples, and our start: the parameters in the order of the network."""
+    x, y, scale = examples
+    net = NETWORKS[network]()
+    theta, _ = pb.init(net, pb.Spec(x.shape[1:]), seed=0)
+    own = [entry for entry in theta.layout.entries if not entry.alias]
     start = {
         f"p{i}": theta.flat[entry.start : entry.stop].reshape(entry.shape)
-        for i, entry in enumerate(theta.layout.entries)
+        for i, entry in enumerate(own)
     }
-    np.savez(path, x=images, y=y[:count], rows=order(count, 0, 0), **start)
+    np.savez(path, x=x, y=y, rows=order(len(x), 0, 0), **start)
     return {"arrays": str(path), "scale": scale, "description": to_config(net)}
+
+
+def _sequences(workload: Sequences) -> Table:
+    count, steps = workload.examples, workload.steps
+    if workload.data == "shakespeare":
+        part = pb.data.load("shakespeare", length=steps).train[: count * steps : steps]
+        return np.asarray(part.x), np.asarray(part.y), 1.0
+    x, y, scale = mnist()
+    whole = x.shape[1] // steps * steps  # what is left over of a picture is its lowest pixels
+    return x[:count, :whole].reshape(count, steps, -1), y[:count], scale
 
 
 def _start(widths: tuple[int, ...]) -> dict[str, np.ndarray]:

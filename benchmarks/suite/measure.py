@@ -15,7 +15,16 @@ from suite.contestants import Contestant, Pool, Prepared, Program, job_of
 from suite.peers import OURS, PEERS
 from suite.quiet import pause
 from suite.rounds import chosen, summary, take_turns
-from suite.workloads import Allocation, Growth, Images, Programs, Training, Work, Workload
+from suite.workloads import (
+    Allocation,
+    Growth,
+    Images,
+    Programs,
+    Sequences,
+    Training,
+    Work,
+    Workload,
+)
 
 PEAK = "peak"
 ROUNDING = 1e-4
@@ -54,7 +63,7 @@ def _work(workload: Work, wanted: Sequence[str] | None, pool: Pool, folder: Path
     def make(peer: str) -> Contestant:
         return Prepared(pool.get(peer), workload.kind, job)
 
-    if isinstance(workload, Images):
+    if isinstance(workload, Images | Sequences):
         found = take_turns(peers, make, workload.rounds)
         return found.result({peer: PEERS[peer].tolerance for peer in peers}, "seconds")
     if not isinstance(workload, Training):

@@ -1,4 +1,4 @@
-"""The convolutional networks that are measured, as we write them."""
+"""The networks of images and of sequences that are measured, as we write them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,19 @@ def residual() -> pb.Map:
     return models.resnet(20, 16)
 
 
+def recurrent() -> pb.Map:
+    """Return an LSTM of 128 units, whose last state decides among 10 classes."""
+    return pb.Chain(pb.LSTM(128, "last"), pb.Linear(10))
+
+
+def transformer() -> pb.Map:
+    """Return a causal Transformer for 65 characters: 4 layers, 4 heads, width 128, block 64."""
+    return models.char_transformer(65)
+
+
 NETWORKS: dict[str, Callable[[], pb.Map]] = {
     "two convolutions": two_convolutions,
     "residual": residual,
+    "recurrent": recurrent,
+    "transformer": transformer,
 }

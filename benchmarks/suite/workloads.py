@@ -104,6 +104,32 @@ class Images(Work):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sequences(Work):
+    """An epoch of a network of sequences of ``steps``: the first ``examples`` of a data set.
+
+    ``data`` is ``"mnist"``, each picture cut into steps, whose class is wanted, by plain SGD; or
+    ``"shakespeare"``, windows of characters, of which each next one is wanted, by AdamW.
+    """
+
+    kind = "sequences"
+    section = "Training of networks of sequences: seconds an epoch"
+    network: str
+    data: str
+    steps: int
+    batch: int
+    examples: int
+    lr: float = 0.01
+
+    def small(self) -> Sequences:
+        """Return the same with few examples."""
+        return replace(self, examples=2 * self.batch, rounds=2)
+
+    def job(self) -> dict[str, Any]:
+        """Return the numbers."""
+        return {"network": self.network, "batch": self.batch, "lr": self.lr}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inference(Work):
     """The outputs of a network, ``calls`` times in a row for the same ``batch`` examples."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax_sequences import transformer_epoch
 from protocol import Job, Task, mean_size, serve
 
 Params = list[tuple[jax.Array, jax.Array]]
@@ -124,6 +125,10 @@ def images(job: Job) -> Task:
     return Task(learner.run, lambda: setattr(learner, "params", jax.tree.map(jnp.array, begin)))
 
 
+def sequences(job: Job) -> Task:
+    return Task(*transformer_epoch(job))
+
+
 def inference(job: Job) -> Task:
     params, x, outputs = start(job), jnp.array(job.inputs()), jax.jit(forward)
 
@@ -138,4 +143,10 @@ def inference(job: Job) -> Task:
 VERSIONS = {"jax": jax.__version__}
 
 if __name__ == "__main__":
-    serve({"training": training, "images": images, "inference": inference}, VERSIONS)
+    kinds = {
+        "training": training,
+        "images": images,
+        "sequences": sequences,
+        "inference": inference,
+    }
+    serve(kinds, VERSIONS)

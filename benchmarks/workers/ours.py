@@ -6,6 +6,7 @@ import gc
 import time
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from protocol import Job, Task, mean_size, serve
@@ -65,27 +66,45 @@ def training(job: Job) -> Task:
     return Task(epoch_of(made), lambda: restart(job, made))
 
 
-def images(job: Job) -> Task:
-    settings = Settings(
+def described(job: Job, data: pb.data.Dataset, **settings: Any) -> Task:
+    """An epoch of the network that the job describes."""
+    chosen = Settings(
         net=from_config(job.description),
         loss=pb.losses.CrossEntropy(),
-        optimizer=pb.optim.SGD(job.lr),
-        metrics=as_metrics(("accuracy",)),
         epochs=1,
         batch_size=job.batch,
-        normalize="scale",
+        **settings,
     )
-    data = pb.data.from_arrays(job.array["x"], job.array["y"])
-    made = Training(settings, data, None, ())
+    made = Training(chosen, data, None, ())
     loop = made.loop
+    own = [entry for entry in loop.learner.theta.layout.entries if not entry.alias]
 
     def reset() -> None:
-        for i, entry in enumerate(loop.learner.theta.layout.entries):
+        for i, entry in enumerate(own):
             loop.learner.theta.flat[entry.start : entry.stop] = job.array[f"p{i}"].reshape(-1)
-        loop.position.epoch, loop.position.stopped = 0, None
+        for name, slot in loop.learner.slots.items():
+            if not name.startswith("_"):  # those are the rule's own tables
+                slot[...] = 0
+        loop.learner.step = loop.position.epoch = 0
+        loop.position.stopped = None
         loop.position.records.clear()
 
     return Task(epoch_of(made), reset)
+
+
+def images(job: Job) -> Task:
+    data = pb.data.from_arrays(job.array["x"], job.array["y"])
+    metrics = as_metrics(("accuracy",))
+    return described(job, data, optimizer=pb.optim.SGD(job.lr), metrics=metrics, normalize="scale")
+
+
+def sequences(job: Job) -> Task:
+    x, y = job.array["x"], job.array["y"]
+    if y.ndim == 1:
+        return images(job)
+    text = np.append(x, y[-1, -1])  # the targets of a window are its characters, and the next one
+    data = pb.data.text.windows(text, x.shape[1], stride=x.shape[1])
+    return described(job, data, optimizer=pb.optim.AdamW(job.lr), metrics=(), normalize="none")
 
 
 def inference(job: Job) -> Task:
@@ -176,6 +195,7 @@ if __name__ == "__main__":
         {
             "training": training,
             "images": images,
+            "sequences": sequences,
             "inference": inference,
             "update": update,
             "allocation": allocation,

@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import torch
 from protocol import THREADS, Job, Task, mean_size, serve
+from torch.nn.functional import cross_entropy
 from torch_networks import NETWORKS, as_theirs
+from torch_sequences import SEQUENCES
 
 torch.set_num_threads(THREADS)
 Step = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -82,6 +84,33 @@ def images(job: Job) -> Task:
     return Task(epoch_of(job, step), reset)
 
 
+def sequences(job: Job) -> Task:
+    """Classes by plain SGD; characters by AdamW in one pass, with fused attention."""
+    if job.array["y"].ndim == 1:
+        net = SEQUENCES[job.network](job.array["x"].shape[2])
+        return Task(epoch_of(job, step_of(job, net)), lambda: net.start(job.array))
+    net = SEQUENCES[job.network]()
+    x, y = (torch.from_numpy(job.array[name]).long() for name in "xy")
+    rows = torch.from_numpy(job.array["rows"])
+    optimizer = torch.optim.AdamW(net.decayed(0.01), lr=job.lr, fused=True)
+
+    def epoch() -> float:
+        total = torch.zeros(())
+        for index in rows.split(job.batch):
+            loss = cross_entropy(net(x[index]).flatten(0, 1), y[index].flatten())
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            total += loss.detach() * len(index)
+        return float(total) / len(x)
+
+    def reset() -> None:
+        net.start(job.array)
+        optimizer.state.clear()
+
+    return Task(epoch, reset)
+
+
 def inference(job: Job) -> Task:
     return calls_of(job, network(job))
 
@@ -118,5 +147,11 @@ def update(job: Job, **how: bool) -> Task:
 VERSIONS = {"torch": torch.__version__}
 
 if __name__ == "__main__":
-    kinds = {"training": training, "images": images, "inference": inference, "update": update}
+    kinds = {
+        "training": training,
+        "images": images,
+        "sequences": sequences,
+        "inference": inference,
+        "update": update,
+    }
     serve(kinds, VERSIONS)
