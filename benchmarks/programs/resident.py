@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def peak_bytes() -> int:
@@ -16,6 +18,14 @@ def peak_bytes() -> int:
 def resident_bytes() -> int:
     """Return the resident memory now."""
     return _entry("VmRSS")
+
+
+def growth_bytes(work: Callable[[], Any]) -> tuple[Any, int]:
+    """Return what ``work`` returns, and by how much resident memory grew at most meanwhile."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew from what is held now
+    before = resident_bytes()
+    found = work()
+    return found, peak_bytes() - before
 
 
 def _entry(name: str) -> int:
