@@ -30,6 +30,7 @@ from pullback.maps import (
     ReLU,
     Residual,
     RMSNorm,
+    SideBySide,
     Sigmoid,
     SiLU,
     SinusoidalPositions,
@@ -122,6 +123,10 @@ def sequence_cases(case: type) -> dict[str, list]:
             case(CrossAttention(1), ((1, 3, 2), (1, 4, 3)), smooth=True),
             case(CrossAttention(2), ((3, 2, 4), (3, 5, 4)), train=True),
             case(CrossAttention(2, bias=False), ((2, 3, 4), (2, 1, 2))),
+            # heads of 64 bytes, as above
+            case(CrossAttention(1), ((2, 3, 8), (2, 4, 3)), smooth=True),
+            case(CrossAttention(2), ((2, 4, 16), (2, 2, 5)), train=True),
+            case(CrossAttention(1, bias=False), ((3, 1, 8), (3, 5, 8)), smooth=True),
             case(
                 Padded(CrossAttention(2)), ((4, 3, 4), (4, 5, 2)),
                 draw=(steps(3, 2, 0, 1), steps(2, 5, 3, 1)),
@@ -165,6 +170,11 @@ def sequence_cases(case: type) -> dict[str, list]:
                 Padded(translator), ((3, 4), (3, 3)),
                 draw=(ids(5, (3, 4, 1)), ids(4, (2, 1, 3))), train=True,
             ),
+        ],
+        "SideBySide": [
+            case(SideBySide(EncoderDecoder(Embedding(5, 3), decoder)), (1, 3, 2), draw=ids(4)),
+            case(SideBySide(translator), (2, 4, 2), draw=ids(4), train=True),
+            case(SideBySide(Padded(translator)), (3, 4, 2), draw=ids(4, (3, 4, 1)), train=True),
         ],
         "MemoryChain": [
             case(MemoryChain(CrossAttention(1)), ((1, 2, 2), (1, 3, 2)), smooth=True),

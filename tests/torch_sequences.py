@@ -99,6 +99,9 @@ def with_apply(apply: Callable) -> dict[str, Callable]:
             x = child(net, name, p, (x, memory) if part.with_memory else x, ctx)
         return x
 
+    def side_by_side(net, p, x, ctx):
+        return child(net, "body", p, tuple(x.unbind(2)), ctx)
+
     def encoder_decoder(net, p, x, ctx):
         memory = child(net, "encoder", p, x[0], ctx)
         return child(net, "decoder", p, (x[1], memory), ctx)
@@ -126,6 +129,7 @@ def with_apply(apply: Callable) -> dict[str, Callable]:
     return {
         "MemoryChain": chain,
         "EncoderDecoder": encoder_decoder,
+        "SideBySide": side_by_side,
         "Padded": padded,
         "Product": lambda net, p, x, ctx: (
             child(net, "left", p, x, ctx) * child(net, "right", p, x, ctx)

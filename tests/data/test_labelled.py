@@ -128,15 +128,15 @@ def test_pairs(tmp_path):
     (tmp_path / "a.en").write_text("ab\nc\n")
     (tmp_path / "a.de").write_text("d\nefg\n")
     pairs = read_pairs(tmp_path / "a.en", tmp_path / "a.de")
-    data, width = pairs.dataset(LETTERS, LETTERS)
+    data = pairs.dataset(LETTERS, LETTERS)
     begin, end = LETTERS.special("<begin>"), LETTERS.special("<end>")
-    assert width == 3
-    assert data.x.tolist() == [[0, 1, end, begin, 3, -1, -1], [2, end, -1, begin, 4, 5, 6]]
+    assert data.x[..., 0].tolist() == [[0, 1, end, -1], [2, end, -1, -1]]
+    assert data.x[..., 1].tolist() == [[begin, 3, -1, -1], [begin, 4, 5, 6]]
     assert data.y.tolist() == [[3, end, -1, -1], [4, 5, 6, end]]
-    assert data.sizes.tolist() == [5, 6]
-    data, width = pairs.dataset(LETTERS, LETTERS, (2, 3))
-    assert width == 2
-    assert data.x.tolist() == [[0, end, begin, 3, -1], [2, end, begin, 4, 5]]
+    assert data.lengths.tolist() == [3, 4]
+    data = pairs.dataset(LETTERS, LETTERS, 3)
+    assert data.x[..., 0].tolist() == [[0, 1, end], [2, end, -1]]
+    assert data.x[..., 1].tolist() == [[begin, 3, -1], [begin, 4, 5]]
     assert data.y.tolist() == [[3, end, -1], [4, 5, end]]
     assert data.tokens
     (tmp_path / "a.de").write_text("d\n")

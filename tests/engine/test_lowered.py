@@ -127,11 +127,22 @@ def test_every_kernel_has_cases():
     assert len(KERNEL_CASES) >= 3 * len(KERNELS)
     for source, kernel in KERNELS.items():
         lowered = (
-            lower(case.net, Spec(case.shape[1:], "float64"), 4, input_gradient=True)
+            lower(case.net, specs_of(case), 4, input_gradient=True)
             for case in CASES[source.__name__]
             if type(case.net) is source
         )
         assert sum(type(net) is kernel for net in lowered) >= 3, source.__name__
+
+
+def specs_of(case: Case, dtype: str = "float64"):
+    several = isinstance(case.shape[0], tuple)
+    parts = tuple(Spec(shape[1:], dtype) for shape in (case.shape if several else (case.shape,)))
+    return parts if several else parts[0]
+
+
+def each(x, change):
+    """The input changed; of several inputs, each of them."""
+    return tuple(map(change, x)) if isinstance(x, tuple) else change(x)
 
 
 def uses(net: Map, kernels: tuple[type, ...]) -> bool:
@@ -140,14 +151,15 @@ def uses(net: Map, kernels: tuple[type, ...]) -> bool:
 
 def passed(net: Map, s, count: int):
     """Forward and backward on the first ``count`` examples; copies, as buffers are reused."""
-    y, res = net.forward(s.p, s.x[:count], s.ctx)
+    x = each(s.x, lambda a: a[:count])
+    y, res = net.forward(s.p, x, s.ctx)
     y = y.copy()
     gx, delta = net.pullback(s.p, res, s.gy[:count])
     gradient = s.p.layout.view(np.full_like(s.p.flat, np.nan))
     write_gradient(net.grads(s.p, res, delta), gradient)
-    dy = net.pushforward(s.p, res, s.p, s.x[:count])
+    dy = net.pushforward(s.p, res, s.p, x)
     state = net.advance(s.ctx.state, res) if s.ctx.train else s.ctx.state
-    return y, None if gx is None else gx.copy(), gradient, dy, state
+    return y, None if gx is None else each(gx, np.copy), gradient, dy, state
 
 
 def in_float64(s: Setting) -> Setting:
@@ -155,7 +167,12 @@ def in_float64(s: Setting) -> Setting:
     wide = s.p.layout.view(s.p.flat.astype("float64"))
     state = map_leaves(lambda a: a.astype("float64"), s.ctx.state)
     ctx = s.ctx._replace(state=state)
-    return Setting(s.net, wide, s.x.astype("float64"), s.gy.astype("float64"), ctx)
+    x, gy = (each(a, lambda part: part.astype("float64")) for a in (s.x, s.gy))
+    return Setting(s.net, wide, x, gy, ctx)
+
+
+def joined(x):
+    return np.concatenate([part.reshape(-1) for part in x]) if isinstance(x, tuple) else x
 
 
 def errors(found, right) -> list[float]:
@@ -163,7 +180,7 @@ def errors(found, right) -> list[float]:
     states = zip(leaves(state), leaves(right[4]), strict=True)
     return [
         relative_error(y, right[0]),
-        0.0 if gx is None else relative_error(gx, right[1]),
+        0.0 if gx is None else relative_error(joined(gx), joined(right[1])),
         largest_gradient_error(gradient, right[2]),
         relative_error(dy, right[3]),
         *(relative_error(a, b) for (path, a), (name, b) in states if path == name),
@@ -176,17 +193,18 @@ def errors(found, right) -> list[float]:
 def test_against_the_reference(case: Case, dtype, input_gradient):
     s = setting(case, dtype)
     wide = in_float64(s)
-    fast = lower(case.net, Spec(case.shape[1:], dtype), len(s.x) + 3, input_gradient)
+    most = len(s.gy)
+    fast = lower(case.net, specs_of(case, dtype), most + 3, input_gradient)
     if case in NETWORKS.values() and (input_gradient or s.p.flat.size):
         assert uses(fast, tuple(KERNELS.values()))
     # smaller batches between larger ones: what is left in the buffers must not show
-    for count in (len(s.x), max(1, len(s.x) - 1), len(s.x)):
+    for count in (most, max(1, most - 1), most):
         if case.train and case.net.couples_batch and s.x[:count, ..., 0].size < 2:
             continue
         found, right = passed(fast, s, count), passed(case.net, wide, count)
         y, gx, gradient, dy, state = found
         assert y.dtype == dy.dtype == gradient.flat.dtype == dtype
-        assert gx is None if gx is None and not input_gradient else gx.dtype == dtype
+        assert gx is None if gx is None and not input_gradient else joined(gx).dtype == dtype
         assert [path for path, _ in leaves(state)] == [path for path, _ in leaves(right[4])]
         # where rounding is amplified, the reference form's own error is the measure
         usual = errors(passed(case.net, s, count), right)
@@ -197,10 +215,10 @@ def test_against_the_reference(case: Case, dtype, input_gradient):
 @every_case
 def test_nothing_given_is_changed(case: Case):
     s = setting(case)
-    p, x, gy = s.p.copy(), s.x.copy(), s.gy.copy()
-    passed(lower(case.net, Spec(case.shape[1:], "float64"), len(x), True), s, len(x))
+    p, x, gy = s.p.copy(), each(s.x, np.copy), s.gy.copy()
+    passed(lower(case.net, specs_of(case), len(gy), True), s, len(gy))
     np.testing.assert_array_equal(s.p.flat, p.flat)
-    np.testing.assert_array_equal(s.x, x)
+    np.testing.assert_array_equal(joined(s.x), joined(x))
     np.testing.assert_array_equal(s.gy, gy)
 
 

@@ -105,9 +105,10 @@ def test_the_lowered_loss_ignores_padding_too(tokens, smoothing, rng):
     fast = lower_loss(loss)
     found, fast_slope = fast.forward(y, target)
     assert relative_error(found, right) < 1e-14
-    assert relative_error(fast.pullback(fast_slope, g), loss.pullback(slope, g)) < 1e-14
+    gy = fast.pullback(fast_slope, g)
+    assert relative_error(gy, loss.pullback(slope, g)) < 1e-14
     assert found[3] == 0
-    assert np.all(fast_slope[target < 0] == 0)
+    assert np.all(gy[target < 0] == 0)
     np.testing.assert_array_equal(fast.terms(target), LENGTHS)
 
 

@@ -14,6 +14,9 @@ from pullback.data.files import Ahead, Pictures
 from pullback.data.normalize import Affine
 from pullback.data.rows import sample, take
 
+EIGHT = 8
+"""Batches of sequences have a multiple of so many steps, so that there are few different ones."""
+
 
 def check_batch_size(batch_size: int, examples: int) -> None:
     """Raise ``ConfigError`` where a batch would not fit into the data."""
@@ -32,11 +35,14 @@ class Batches:
         normalizer: raw values to network input.
         batch_size: the most rows a batch will have.
         dtype: of the network's input, and of targets that are not class numbers.
+        cut: whether to leave out the steps that are padding in the whole batch, in eights.
     """
 
-    def __init__(self, dataset: Dataset, normalizer: Affine, batch_size: int, dtype: str) -> None:
+    def __init__(
+        self, dataset: Dataset, normalizer: Affine, batch_size: int, dtype: str, cut: bool = False
+    ) -> None:
         self.dataset, self.normalizer, self.batch_size = dataset, normalizer, batch_size
-        self.dtype = dtype
+        self.dtype, self.cut = dtype, cut and dataset.lengths is not None
         self._raw = np.empty((batch_size, *dataset.x.shape[1:]), dataset.x.dtype)
         self._x = np.empty(self._raw.shape, dtype)
         self._raw_y = np.empty((batch_size, *dataset.y.shape[1:]), dataset.y.dtype)
@@ -61,10 +67,24 @@ class Batches:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return ``(x, y, weight)`` of the rows ``index``; ``vary`` changes the raw inputs."""
         count, x, y = len(index), self.inputs(index, vary), self.targets(index)
+        if self.cut:
+            x, y = self._shortened(index, x, y)
         if self._weight is None or self.dataset.weight is None:
             return x, y, None
         np.copyto(self._weight[:count], self.dataset.weight[index], casting="unsafe")
         return x, y, self._weight[:count]
+
+    def _shortened(
+        self, index: np.ndarray, x: np.ndarray, y: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return a batch without the steps behind its longest example."""
+        assert self.dataset.lengths is not None
+        steps = -(-max(1, int(self.dataset.lengths[index].max())) // EIGHT) * EIGHT
+        if steps >= x.shape[1]:
+            return x, y
+        of_steps = y.ndim > 1 and y.shape[1] == x.shape[1] and (y[:, steps:] < 0).all()
+        shorter = np.ascontiguousarray(x[:, :steps])
+        return shorter, np.ascontiguousarray(y[:, :steps]) if of_steps else y
 
     def inputs(
         self, index: np.ndarray, vary: Callable[[np.ndarray], np.ndarray] | None

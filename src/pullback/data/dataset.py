@@ -25,8 +25,8 @@ class Dataset:
 
     With ``lengths (N,)`` examples ``x (N, T, ...)`` are sequences of different lengths; behind its
     end an example is padding: -1 where ``x`` are whole numbers (tokens), NaN where they are
-    fractions. Batches are then made of examples of about the same length; or, where ``sizes (N,)``
-    are given, of about the same size.
+    fractions. Batches are then made of examples of about the same length, and may be cut behind
+    the longest; or, where ``sizes (N,)`` are given, of about the same size.
 
     Raises:
         DataError: numbers of rows that differ, class numbers out of range, numbers that are not

@@ -110,7 +110,8 @@ def within(x: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 def check_padding(x: np.ndarray, lengths: np.ndarray, name: str) -> None:
     """Raise ``DataError`` unless ``x (N, T, ...)`` ends where ``lengths (N,)`` say.
 
-    Whole numbers are below 0 behind the end, fractions NaN; before it they are neither.
+    Whole numbers are below 0 behind the end, fractions NaN; before it they are neither. Of several
+    whole numbers of a position, such as those of two sequences side by side, one is enough.
     """
     if x.ndim < 2 or lengths.shape != (len(x),) or lengths.dtype.kind not in "ui":
         raise DataError(
@@ -123,10 +124,9 @@ def check_padding(x: np.ndarray, lengths: np.ndarray, name: str) -> None:
         )
     flat = x.reshape(*x.shape[:2], -1)
     whole = x.dtype.kind in "ui"
-    there = (flat >= 0) if whole else np.isfinite(flat)
-    gone = (flat < 0) if whole else np.isnan(flat)
-    inside = within(x, lengths)
-    wrong = ~np.where(inside[..., None], there, gone).all(axis=(1, 2))
+    there = (flat >= 0).any(axis=2) if whole else np.isfinite(flat).all(axis=2)
+    gone = ((flat < 0) if whole else np.isnan(flat)).all(axis=2)
+    wrong = ~np.where(within(x, lengths), there, gone).all(axis=1)
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
         raise DataError(

@@ -79,6 +79,20 @@ class Mixing:
         self.tops = empty((batch_size, heads, queries), dtype)
 
 
+def whole_heads(heads: int, x: Spec) -> bool:
+    """Whether the numbers of a head of ``x (T, C)`` fill whole vectors."""
+    from pullback.engine.kernels import lanes
+
+    return bool(x.shape[-1] // heads * np.dtype(x.dtype).itemsize % lanes.BYTES == 0)
+
+
+def masked(lengths: Any, a: Any, out: Any = None) -> Any:
+    """Return ``a (N, T, C)`` with 0 beyond the lengths, where there are any, written to ``out``."""
+    if lengths is None:
+        return a
+    return np.multiply(a, mask_of(lengths, a.shape[1], a)[..., None], out=out)
+
+
 @lowers(Attention)
 class LoweredAttention(Lowered):
     """``Attention`` whose heads are whole vectors."""
@@ -104,11 +118,8 @@ class LoweredAttention(Lowered):
     @staticmethod
     def fits(source: Map, plan: Plan) -> bool:
         """Whether the heads are whole vectors."""
-        from pullback.engine.kernels import lanes
-
         assert isinstance(source, Attention)
-        bytes_of_head = plan.x.shape[-1] // source.heads * np.dtype(plan.x.dtype).itemsize
-        return bool(bytes_of_head % lanes.BYTES == 0)
+        return whole_heads(source.heads, plan.x)
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return the mixtures; the joined products and the mixtures are the residual."""
@@ -123,12 +134,8 @@ class LoweredAttention(Lowered):
             self._turn(joined, backwards=False)
         self._mixing.forward(len(x), joined, joined, joined, lengths, mixed, tops)
         self._out.forward(count, mixed, p["Wo"], p.get("bo"), y)
-        if lengths is not None:
-            y *= self._mask(lengths, x)
+        y = masked(lengths, y, out=y)
         return y, {"x": x, "joined": joined, "mixed": mixed, "tops": tops, "lengths": lengths}
-
-    def _mask(self, lengths: Any, like: Any) -> Any:
-        return mask_of(lengths, like.shape[1], like)[..., None]
 
     def _turn(self, joined: Any, backwards: bool) -> None:
         """Turn the queries and keys of all heads."""
@@ -143,7 +150,7 @@ class LoweredAttention(Lowered):
         g_joined, g_mixed, gx = (
             self.rows(buffer, gy) for buffer in (self._g_joined, self._g_mixed, self._gx)
         )
-        g_out = gy if lengths is None else gy * self._mask(lengths, gy)
+        g_out = masked(lengths, gy)
         self._out.pull(count, g_out, p["Wo"], res["mixed"], g_mixed)
         self._mixing.pull(
             len(gy), g_mixed, res["mixed"], joined, joined, joined, lengths, res["tops"],

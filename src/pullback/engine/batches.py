@@ -63,8 +63,12 @@ class LoweredBatches(Batches):
         return y
 
 
-def lower_batches(dataset: Dataset, normalizer: Affine, batch_size: int, dtype: str) -> Batches:
+def lower_batches(
+    dataset: Dataset, normalizer: Affine, batch_size: int, dtype: str, cut: bool = False
+) -> Batches:
     """Return the lowered form of ``Batches`` of these arguments, or the usual one."""
+    if cut and dataset.lengths is not None:
+        return Batches(dataset, normalizer, batch_size, dtype, cut)
     x, numbers = dataset.x, (normalizer.scale, normalizer.shift)
     if isinstance(x, Pictures):
         return StreamedBatches(dataset, normalizer, batch_size, dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,10 +27,12 @@ class LoweredCrossEntropy(Loss):
 
     def __init__(self, source: CrossEntropy) -> None:
         self.source = source
-        self._slope = self._gy = np.empty((0, 0))
+        self._slope: np.ndarray = np.empty((0, 0))
+        self._gy: np.ndarray = self._slope
         self._values = np.empty(0)
+        self._room = self._room_for_gy = np.empty(0)
 
-    def forward(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def forward(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the values in nats and their slopes."""
         if y.ndim > 2 and target.shape == y.shape[:-1] and y.size:
             found = self._positions(y, target.reshape(-1))
@@ -42,7 +45,7 @@ class LoweredCrossEntropy(Loss):
         self._forward(len(y), y, target.astype(np.int64, copy=False), self._values, self._slope)
         return self._values, self._slope
 
-    def _positions(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    def _positions(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, Any] | None:
         """Return values and slopes over positions, or None where targets are no class numbers."""
         rows, padded = y.reshape(-1, y.shape[-1]), target < 0
         some = bool(padded.any())
@@ -55,23 +58,29 @@ class LoweredCrossEntropy(Loss):
         there = len(rows) // len(y) - padded.reshape(len(y), -1).sum(axis=1)
         count = np.maximum(there, 1).astype(y.dtype)
         total = values.reshape(len(y), -1).sum(axis=1)
-        return total / count, slope.reshape(y.shape) / count.reshape(-1, *(1,) * (y.ndim - 1))
+        return total / count, _Positions(slope, count, y.shape)
 
     def _make_room(self, y: np.ndarray) -> None:
         from pullback.engine.kernels.losses import cross_entropy, scaled_rows
 
         count, classes = y.shape
         if classes != self._slope.shape[1] or y.dtype != self._slope.dtype:
-            work = 20 * classes  # an exponential is worth some multiply-adds
             dtype, work = y.dtype.name, 20 * classes  # an exponential is worth some multiply-adds
             self._forward = Job(cross_entropy, dtype, 4, (classes,), 1, work)
             self._forward.numbers[0] = self.source.label_smoothing
             self._pull = Job(scaled_rows, dtype, 3, (classes,), work=classes)
-        self._slope, self._gy = np.empty_like(y, order="C"), np.empty_like(y, order="C")
+        if y.size > self._room.size or y.dtype != self._room.dtype:  # batches may differ in length
+            self._room, self._room_for_gy = np.empty(y.size, y.dtype), np.empty(y.size, y.dtype)
+        self._slope, self._gy = (
+            room[: y.size].reshape(y.shape) for room in (self._room, self._room_for_gy)
+        )
         self._values = np.empty(count, y.dtype)
 
-    def pullback(self, slope: np.ndarray, g: np.ndarray) -> np.ndarray:
+    def pullback(self, slope: Any, g: np.ndarray) -> np.ndarray:
         """Return the cotangent of the outputs for cotangents ``g (N,)`` of the values."""
+        if isinstance(slope, _Positions):
+            each = np.repeat(g / slope.counted, len(slope.rows) // len(g))
+            return self.pullback(slope.rows, each).reshape(slope.shape)
         if slope is not self._slope or g.dtype != slope.dtype:
             gy: np.ndarray = self.source.pullback(slope, g)
             return gy
@@ -87,6 +96,14 @@ class LoweredCrossEntropy(Loss):
         """Return the probabilities."""
         probabilities: np.ndarray = self.source.link(y)
         return probabilities
+
+
+class _Positions(NamedTuple):
+    """Slopes of all positions ``(N T, K)``, how many count in each example, and ``(N, T, K)``."""
+
+    rows: np.ndarray
+    counted: np.ndarray
+    shape: tuple[int, ...]
 
 
 def _class_numbers(y: np.ndarray, target: np.ndarray) -> bool:

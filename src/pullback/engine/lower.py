@@ -196,17 +196,19 @@ def _lower(net: Map, plan: Plan) -> Map:
 def _faster(net: Map, plan: Plan) -> Map:
     if isinstance(net, Chain):
         return _lower_chain(net, plan)
-    known = isinstance(plan.x, Spec) and plan.x.dtype in DTYPES
+    inputs = plan.x if isinstance(plan.x, tuple) and net.with_memory else (plan.x,)
+    known = all(isinstance(part, Spec) and part.dtype in DTYPES for part in inputs)
     if net.children():
-        inputs = net.inputs(plan.x)  # type: ignore[attr-defined]
+        of_each = net.inputs(plan.x)  # type: ignore[attr-defined]
         count = plan.batch_size * net.examples(plan.x)  # type: ignore[attr-defined]
         built = net.with_children(
             {
-                name: _lower(child, Plan(inputs[name], count, True))
+                name: _lower(child, Plan(of_each[name], count, True))
                 for name, child in net.children().items()
             }
         )
         around = COMPOSITES.get(type(net))
+        known = known and isinstance(plan.x, Spec)
         return around(built, plan) if known and around and around.fits(net, plan) else built
     kernel = KERNELS.get(type(net))
     return kernel(net, plan) if known and kernel and kernel.fits(net, plan) else net

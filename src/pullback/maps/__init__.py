@@ -33,6 +33,7 @@ from pullback.maps.product import Product
 from pullback.maps.recurrent import RNN, bidirectional
 from pullback.maps.resample import AdaptiveAvgPool2d, Pad, Upsample
 from pullback.maps.shape import Channels, Flatten, Reshape
+from pullback.maps.side_by_side import SideBySide
 from pullback.maps.softmax import LogSoftmax, Softmax
 from pullback.maps.steps import LastStep, Trim
 from pullback.maps.unit_norm import UnitNorm
@@ -87,6 +88,7 @@ __all__ = [
     "Residual",
     "Shared",
     "SiLU",
+    "SideBySide",
     "Sigmoid",
     "SinusoidalPositions",
     "Softmax",

@@ -9,6 +9,7 @@ import numpy as np
 
 from pullback.core.context import Context
 from pullback.core.map import Map
+from pullback.core.spec import Specs
 from pullback.core.theta import Theta
 from pullback.data.batches import Batches
 from pullback.engine import lower_loss
@@ -17,6 +18,15 @@ from pullback.train.metrics import Metric, Tally
 
 EVALUATION_BATCH = 1024
 """Examples at once where no gradient is needed: large enough to keep the processor busy."""
+MOST_OUTPUTS = 1 << 24
+"""Numbers that a network may give at once."""
+
+
+def evaluation_batch(net: Map, x: Specs) -> int:
+    """Return how many examples go through a network at once where no gradient is needed."""
+    y = net.spec(x)
+    each: int = max(1, sum(part.size for part in (y if isinstance(y, tuple) else (y,))))
+    return min(EVALUATION_BATCH, max(1, MOST_OUTPUTS // each))
 
 
 def evaluate(

@@ -18,12 +18,13 @@ from pullback.data.normalize import Affine
 from pullback.data.rows import Rows, sample
 from pullback.data.split import epoch_order
 from pullback.engine import (
-    lower,
+    any_length,
     lower_batches,
+    lower_sequences,
 )
 from pullback.train.checkpoint import Position, load_checkpoint, save_checkpoint
 from pullback.train.checks import check_parts_fit, check_pieces
-from pullback.train.evaluate import EVALUATION_BATCH, evaluate
+from pullback.train.evaluate import evaluate, evaluation_batch
 from pullback.train.events import (
     Audited,
     Callback,
@@ -95,10 +96,11 @@ class Loop:
     def _make_validation(self) -> None:
         if self.held is None:
             return
-        size = min(EVALUATION_BATCH, len(self.held))
-        self._held_batches = lower_batches(self.held, self.normalizer, size, self.settings.dtype)
-        sparse = self._held_batches.sparse
-        self._held_net = lower(self.settings.net, self.stepper.spec, size, sparse=sparse)
+        net, spec = self.settings.net, self.stepper.spec
+        size = min(evaluation_batch(net, spec), len(self.held))
+        cut = any_length(net, spec)
+        self._held_batches = lower_batches(self.held, self.normalizer, size, spec.dtype, cut)
+        self._held_net = lower_sequences(net, spec, size, self._held_batches.sparse)
 
     # -- what is saved, and restored
 

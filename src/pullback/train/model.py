@@ -18,9 +18,9 @@ from pullback.data.dataset import Dataset
 from pullback.data.images import AnyFormat
 from pullback.data.normalize import Affine
 from pullback.data.rows import Rows
-from pullback.engine import Inference, lower, lower_batches
+from pullback.engine import Inference, any_length, lower_batches, lower_sequences
 from pullback.losses.base import Loss
-from pullback.train.evaluate import EVALUATION_BATCH, evaluate
+from pullback.train.evaluate import evaluate, evaluation_batch
 from pullback.train.metrics import as_metrics, classes_of, usual_metrics
 from pullback.train.summary import Summary, summarize
 
@@ -59,12 +59,16 @@ class Model:
         return Spec(self.input.shape, str(self.theta.flat.dtype))
 
     @cached_property
+    def _at_once(self) -> int:
+        return evaluation_batch(self.net, self.spec)
+
+    @cached_property
     def _lowered(self) -> Map:
-        return lower(self.net, self.spec, EVALUATION_BATCH)
+        return lower_sequences(self.net, self.spec, self._at_once)
 
     @cached_property
     def _infer(self) -> Inference:
-        return Inference(self.net, self.spec, self.normalizer, EVALUATION_BATCH)
+        return Inference(self.net, self.spec, self.normalizer, self._at_once)
 
     def outputs(self, x: Any) -> np.ndarray:
         """Return the network's outputs ``(N, ...)`` for raw examples ``x (N, ...)``.
@@ -79,9 +83,9 @@ class Model:
                 f"the model takes examples of shape {self.input.shape}, found "
                 f"{tuple(x.shape[1:])}; a single example needs a first axis of 1"
             )
-        starts = range(0, len(x), EVALUATION_BATCH) or (0,)  # none has outputs too, of length 0
+        starts = range(0, len(x), self._at_once) or (0,)  # none has outputs too, of length 0
         pieces = [
-            self._infer(self.theta, self.state, np.asarray(x[start : start + EVALUATION_BATCH]))
+            self._infer(self.theta, self.state, np.asarray(x[start : start + self._at_once]))
             for start in starts
         ]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -106,8 +110,9 @@ class Model:
         chosen = as_metrics(usual if metrics is None else metrics)
         self._check(dataset)
         batches = lower_batches(
-            dataset, self.normalizer, min(EVALUATION_BATCH, len(dataset)), self.spec.dtype
-        )
+            dataset, self.normalizer, min(self._at_once, len(dataset)), self.spec.dtype,
+            any_length(self.net, self.spec),
+        )  # fmt: skip
         return evaluate(self._lowered, self.loss, chosen, self.theta, self.state, batches)
 
     def _check(self, dataset: Dataset) -> None:

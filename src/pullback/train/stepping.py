@@ -13,7 +13,15 @@ from pullback.core.map import init
 from pullback.core.spec import Spec
 from pullback.data.dataset import Dataset
 from pullback.data.normalize import Affine
-from pullback.engine import Program, lower, lower_batches, lower_loss, lower_optimizer, program
+from pullback.engine import (
+    Program,
+    any_length,
+    lower_batches,
+    lower_loss,
+    lower_optimizer,
+    lower_sequences,
+    program,
+)
 from pullback.optim import Optimizer, Segment
 from pullback.train.audit import audit
 from pullback.train.metrics import Tally
@@ -43,7 +51,8 @@ class Stepper:
     ) -> None:
         self.settings, self.batch_size, self.optimizer = settings, batch_size, optimizer
         self.spec = Spec(tuple(train.x.shape[1:]), settings.dtype)
-        self.batches = lower_batches(train, normalizer, batch_size, settings.dtype)
+        cut = any_length(settings.net, self.spec)
+        self.batches = lower_batches(train, normalizer, batch_size, settings.dtype, cut)
         self.step = self._make_step()
         self.learner = self._start()
         self.tally = self._fresh_tally()
@@ -52,7 +61,7 @@ class Stepper:
     def _make_step(self) -> Step:
         settings = self.settings
         piece = parts(self.batch_size, settings.accumulate)[0].stop
-        lowered = lower(settings.net, self.spec, piece, sparse=self.batches.sparse)
+        lowered = lower_sequences(settings.net, self.spec, piece, sparse=self.batches.sparse)
         return Step(
             net=lowered,
             loss=lower_loss(settings.loss),

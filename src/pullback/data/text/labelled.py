@@ -167,36 +167,32 @@ class Pairs:
         return len(self.sources)
 
     def dataset(
-        self, source: Tokenizer, target: Tokenizer, longest: tuple[int, int] | None = None,
+        self, source: Tokenizer, target: Tokenizer, longest: int | None = None,
         begin: str = "<begin>", end: str = "<end>",
-    ) -> tuple[Dataset, int]:  # fmt: skip
+    ) -> Dataset:  # fmt: skip
         """Return examples of a network that reads a text and writes its translation.
 
-        An example is a row ``[source, end, padding | begin, target, padding]``; its target is
-        ``[target, end, padding]``, the next token at each place of the second part. Padding is -1.
+        An example is two sequences side by side, ``(T, 2)``: the tokens of the source with ``end``
+        behind them, and ``begin`` with those of the target behind it; its target, ``(T,)``, is the
+        next token of the latter, at last ``end``. Padding is -1.
 
         Args:
             source, target: tokenizers with the special tokens ``begin`` and ``end``.
-            longest: the most tokens of a source and of a target, special ones included; what is
-                longer is cut. By default those of the longest.
+            longest: the most tokens of a text with a special one; what is longer is cut. By
+                default those of the longest.
             begin, end: names of the special tokens.
-
-        Returns:
-            ``(dataset, width)``: the second part begins at column ``width``. Sizes are the tokens
-            of both parts.
         """
+        most = None if longest is None else longest - 1
         first, last = target.special(begin), target.special(end)
-        ended = source.special(end)
-        most = longest or (None, None)
-        cut = [None if m is None else m - 1 for m in most]
-        read = [_row(source, text, cut[0], after=ended) for text in self.sources]
-        written = [_row(target, text, cut[1]) for text in self.targets]
-        one, stop = (np.array([each], target.dtype) for each in (first, last))
-        x, lengths = padded(read, most[0])
-        before, others = padded([np.concatenate([one, row]) for row in written], most[1])
-        after, _ = padded([np.concatenate([row, stop]) for row in written], most[1])
-        rows = np.concatenate([x, before], axis=1)
-        return Dataset(rows, after, name=self.name, sizes=lengths + others), x.shape[1]
+        dtype = np.promote_types(source.dtype, target.dtype)
+        read = [_row(source, text, most, after=source.special(end)) for text in self.sources]
+        written = [_row(target, text, most) for text in self.targets]
+        one, stop = (np.array([each], dtype) for each in (first, last))
+        lengths = np.array([max(len(a), len(b) + 1) for a, b in zip(read, written, strict=True)])
+        most = longest or int(lengths.max(initial=1))
+        sides = padded(read, most)[0], padded([np.append(one, row) for row in written], most)[0]
+        after, _ = padded([np.append(row, stop) for row in written], most)
+        return Dataset(np.stack(sides, axis=2), after, name=self.name, lengths=lengths)
 
 
 def _row(tokenizer: Tokenizer, text: str, most: int | None, after: int | None = None) -> np.ndarray:

@@ -163,10 +163,9 @@ def translation(
         for part in ("train", "test")
     )
     pairs = BytePairs.train((*train.sources, *train.targets), size, ("<begin>", "<end>"))
-    sides = (longest, longest)
     return Data(
-        train=train.dataset(pairs, pairs, sides)[0],
-        test=test.dataset(pairs, pairs, sides)[0],
+        train=train.dataset(pairs, pairs, longest),
+        test=test.dataset(pairs, pairs, longest),
         name="translation",
         attribution=ATTRIBUTIONS["translation"],
         tokenizer=pairs,
