@@ -8,7 +8,12 @@ from typing import Any
 
 from pullback.core.errors import ConfigError
 
-TASKS = {"detection": "mnist", "segmentation": "mnist", "identity": "mnist"}
+TASKS = {
+    "detection": "mnist",
+    "segmentation": "mnist",
+    "identity": "mnist",
+    "translate": "translation",
+}
 """The recipes, each with the data set that it is trained on."""
 OPTIONS = ("epochs", "seed", "out", "data_dir")
 

@@ -146,7 +146,11 @@ def read_translations(
 
 
 def translation(
-    folder: Path, size: int = 8000, longest: int = 48, source: str = "en", target: str = "de"
+    folder: Path,
+    size: int = 4000,
+    longest: int | None = None,
+    source: str = "en",
+    target: str = "de",
 ) -> Data:
     """Return sentences with translations as byte pairs; see ``Pairs.dataset`` for their layout.
 
@@ -155,7 +159,7 @@ def translation(
     Args:
         folder: where the files are.
         size: of the vocabulary, with ``<begin>`` and ``<end>``.
-        longest: tokens of a sentence in either language; longer ones are cut.
+        longest: tokens of a sentence in either language; longer ones are cut. By default none is.
         source, target: ``"en"`` and ``"de"``, or the other way round.
     """
     train, test = (
