@@ -1,4 +1,4 @@
-"""``pullback``: train, evaluate, predict, resume, check, step, datasets.
+"""``pullback``: train, evaluate, predict, generate, resume, check, step, datasets.
 
 Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
 """
@@ -24,6 +24,7 @@ HELP = {
     f"folder with a folder of images for each class; or one of the recipes {', '.join(TASKS)}.",
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image, or in all those of a folder.",
+    "generate": "Write a text with the language model of RUN.",
     "resume": "Continue the run in folder RUN where it stopped.",
     "check": "Check the gradient of every tensor of RUN (a run's folder or a .toml configuration).",
     "step": "Walk through one training step of RUN (a run's folder or a .toml configuration).",
@@ -101,6 +102,22 @@ def predict(run: str, images: tuple[str, ...], top: int, as_json: bool) -> None:
     from pullback.cli.use import predict_command
 
     predict_command(run, images, top, as_json)
+
+
+@cli.command(help=HELP["generate"])
+@click.argument("run")
+@click.option("--prompt", default="\n", help="What the text begins with (default: a new line).")
+@click.option("--length", default=500, show_default=True, help="Tokens to write.")
+@click.option("--temperature", default=0.8, show_default=True, help="0: always the likeliest.")
+@click.option("--top-k", type=int, help="Only among so many of the likeliest tokens.")
+@click.option("--top-p", type=float, help="Only among the likeliest that have this share.")
+@click.option("--seed", default=0, show_default=True, help="Another seed, another text.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def generate(**options: Any) -> None:
+    """Write a text."""
+    from pullback.cli.generate import generate_command
+
+    generate_command(**options)
 
 
 @cli.command(help=HELP["check"])

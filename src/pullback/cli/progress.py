@@ -8,7 +8,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
-from pullback.train.events import Audited, EpochEnded, Event, Progress, Started
+from pullback.train.events import Audited, EpochEnded, Event, Progress, Sampled, Started
 from pullback.train.fit import Run
 from pullback.train.loop import REASONS
 
@@ -66,6 +66,8 @@ class JsonReporter(Reporter):
             self._print({"event": "epoch", **event.figures})
         elif isinstance(event, Audited):
             self._print({"event": "audit", **asdict(event)})
+        elif isinstance(event, Sampled):
+            self._print({"event": "sample", **asdict(event)})
 
     def done(self, run: Run, figures: dict[str, Any], seconds: float) -> None:
         """Print the last line."""
@@ -107,6 +109,8 @@ class LineReporter(Reporter):
             self.write(self.epoch_line(event))
         elif isinstance(event, Audited):
             self.audits.append(event.error)
+        elif isinstance(event, Sampled):
+            self.write("".join(f"  | {line}\n" for line in event.text.strip().splitlines()))
 
     def epoch_line(self, event: EpochEnded) -> str:
         """Return the text of an epoch's record."""

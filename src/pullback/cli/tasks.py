@@ -12,6 +12,7 @@ TASKS = {
     "detection": "mnist",
     "segmentation": "mnist",
     "identity": "mnist",
+    "shakespeare": "shakespeare",
     "translate": "translation",
 }
 """The recipes, each with the data set that it is trained on."""

@@ -45,6 +45,25 @@ class Composite(Map):
         """True where a child couples the batch."""
         return any(child.couples_batch for child in self.children().values())
 
+    @property
+    def stepwise(self) -> bool:  # type: ignore[override]
+        """True where all children are."""
+        return all(child.stepwise for child in self.children().values())
+
+    @property
+    def most_steps(self) -> int | None:  # type: ignore[override]
+        """The least of the children's limits."""
+        limits = [child.most_steps for child in self.children().values()]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def keep(self, past: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
+        """Return what the children keep."""
+        kept = {
+            name: child.keep(past.get(name, {}), res[name])
+            for name, child in self.children().items()
+        }
+        return {name: part for name, part in kept.items() if part}
+
     def params(self, x: Specs) -> dict[str, Any]:
         """Return the children's parameters; children without any are left out."""
         inputs = self.inputs(x)

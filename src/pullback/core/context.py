@@ -22,6 +22,9 @@ class Context(NamedTuple):
     the state of the map at ``path``. ``lengths``, whole numbers ``(N,)``, say how many steps of a
     sequence ``(N, T, ...)`` are its own, those after them being padding; None: all of them. Where
     the input is a tuple, so are they.
+
+    A sequence that comes piece by piece: ``done`` steps came before, and ``past`` is what the map at
+    ``path`` kept of them (``Map.keep``).
     """
 
     train: bool = False
@@ -31,12 +34,17 @@ class Context(NamedTuple):
     path: str = ""
     state: Mapping[str, Any] = NOTHING
     lengths: Any = None
+    done: int = 0
+    past: Mapping[str, Any] = NOTHING
 
     def child(self, name: str) -> Context:
         """Return the context of the child ``name``: its path and its state."""
         path = f"{self.path}.{name}" if self.path else name
         state = self.state.get(name, NOTHING)
-        return Context(self.train, self.seed, self.step, self.first, path, state, self.lengths)
+        past = self.past.get(name, NOTHING) if self.past else NOTHING
+        return Context(
+            self.train, self.seed, self.step, self.first, path, state, self.lengths, self.done, past
+        )
 
     def uniform(self, shape: tuple[int, ...], purpose: str) -> np.ndarray:
         """Return float64 numbers in [0, 1) of ``shape`` (examples first) for this step and path."""

@@ -43,6 +43,13 @@ class Map:
     with_memory: bool = False
     """True where the input is a pair: of what is mapped, and of a memory that is looked at."""
 
+    stepwise: bool = False
+    """True where a step of the output depends on the same step of the input, and on those before by
+    what ``keep`` keeps of them only: sequences may then come piece by piece (see ``Context``)."""
+
+    most_steps: int | None = None
+    """The most steps of a sequence, where there is a limit."""
+
     @property
     def title(self) -> str:
         """What messages and tables call the map."""
@@ -96,6 +103,14 @@ class Map:
         """Return the state after an accepted step whose forward left ``res``."""
         del res
         return state
+
+    def keep(self, past: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
+        """Return what is needed of the steps so far, after a forward that left ``res``.
+
+        Examples lie on the first axis of the arrays in it.
+        """
+        del res
+        return past
 
     def out_lengths(self, lengths: Any) -> Any:
         """Return how many steps of the output are each example's own (see ``Context``).

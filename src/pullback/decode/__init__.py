@@ -3,10 +3,12 @@
 from pullback.decode.beam import Hypothesis, beam_search
 from pullback.decode.ctc import ctc_beam, ctc_greedy
 from pullback.decode.distance import edit_distance, error_rate
+from pullback.decode.incremental import Incremental
 from pullback.decode.sampling import sample_tokens, token_probabilities
 
 __all__ = [
     "Hypothesis",
+    "Incremental",
     "beam_search",
     "ctc_beam",
     "ctc_greedy",

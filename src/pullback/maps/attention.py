@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -146,15 +147,27 @@ class Attention(MultiHead):
         width = x.shape[-1]
         return self.declared({"W": (width, 3 * width), "Wo": (width, width)})
 
-    def _heads(self, joined: Any) -> list[Any]:
+    @property
+    def stepwise(self) -> bool:  # type: ignore[override]
+        """True where no step sees those after itself."""
+        return self.causal
+
+    def keep(self, past: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
+        """Return the keys and values of all steps."""
+        return {"k": res["k"], "v": res["v"]}
+
+    def _heads(self, joined: Any, done: int = 0) -> list[Any]:
         """Return the turned queries and keys, and the values, of all heads."""
         q, k, v = (split_heads(part, self.heads) for part in _thirds(joined))
-        return [rotated(q), rotated(k), v] if self.rotary else [q, k, v]
+        return [rotated(q, done=done), rotated(k, done=done), v] if self.rotary else [q, k, v]
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return the mixtures; queries, keys, values, shares and mixtures are the residual."""
-        q, k, v = self._heads(self.product(p, "W", x))
-        seen = visible(x.shape[1], x.shape[1], self.causal, ctx.lengths, x)
+        q, k, v = self._heads(self.product(p, "W", x), ctx.done)
+        if ctx.past:
+            concat = namespace(x).concat
+            k, v = (concat([ctx.past[name], new], axis=2) for name, new in (("k", k), ("v", v)))
+        seen = visible(x.shape[1], k.shape[2], self.causal, ctx.lengths, x, ctx.done)
         mixed, a = attend(q, k, v, seen)
         mask = None if ctx.lengths is None else mask_of(ctx.lengths, x.shape[1], x)[..., None]
         inner = joined_heads(mixed)

@@ -19,14 +19,15 @@ ROTARY_BASE = 10_000.0
 """The slowest turn takes so many steps times 2 pi."""
 
 
-def visible(queries: int, keys: int, causal: bool, lengths: Any, like: Any) -> Any:
+def visible(queries: int, keys: int, causal: bool, lengths: Any, like: Any, done: int = 0) -> Any:
     """Return which keys a query may see, ``(N or 1, 1, queries, keys)``; None: all of them.
 
-    ``causal``: none after itself. ``lengths``: none beyond the end of the keys' sequence.
+    ``causal``: none after itself, where ``done`` keys come before the first query. ``lengths``: none
+    beyond the end of the keys' sequence.
     """
     seen = None
     if causal:
-        order = np.arange(keys) <= np.arange(queries)[:, None]
+        order = np.arange(keys) <= np.arange(done, done + queries)[:, None]
         seen = beside(order[None, None], like)
     if lengths is not None:
         own = own_steps(lengths, keys)[:, None, None, :]
@@ -95,16 +96,16 @@ def joined_heads(x: Any) -> Any:
     return namespace(x).permute_dims(x, (0, 2, 1, 3)).reshape((n, steps, heads * size))
 
 
-def rotated(x: Any, backwards: bool = False) -> Any:
+def rotated(x: Any, backwards: bool = False, done: int = 0) -> Any:
     r"""Return ``x (..., T, D)`` with each pair of numbers turned by its step times its own angle.
 
     Pair ``i`` of step ``t`` by :math:`t \, 10000^{-2i/D}`, so that the product of a query and a key
     depends on their distance. Su and others, "RoFormer" (2021), section 3.2.2. A turn backwards is
-    the inverse and the adjoint.
+    the inverse and the adjoint. The first step is number ``done``.
     """
     xp, (steps, size) = namespace(x), x.shape[-2:]
     speed = ROTARY_BASE ** (-2.0 * np.arange(size // 2) / size)
-    angle = np.arange(steps)[:, None] * (-speed if backwards else speed)
+    angle = np.arange(done, done + steps)[:, None] * (-speed if backwards else speed)
     cos, sin = as_array_like(np.cos(angle), x), as_array_like(np.sin(angle), x)
     pairs = x.reshape((*x.shape[:-1], size // 2, 2))
     one, two = pairs[..., 0], pairs[..., 1]

@@ -65,6 +65,8 @@ class Dropout(RandomMask):
         ConfigError: ``rate`` outside [0, 1).
     """
 
+    stepwise = True
+
     rate: float = 0.5
 
     def drawn(self, shape: tuple[int, ...]) -> tuple[int, ...]:

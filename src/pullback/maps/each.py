@@ -37,6 +37,8 @@ class Each(Wrapper):
 
     body: Map
 
+    stepwise = False
+
     def examples(self, x: Specs) -> int:
         """Return the number of members."""
         return int(x.shape[0])

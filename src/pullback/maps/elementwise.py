@@ -26,6 +26,8 @@ from pullback.core.stable import sigmoid, sigmoid_and_slope, softplus
 class Elementwise(Map):
     """Base of the activations: ``apply`` and ``slope`` are all that differs."""
 
+    stepwise = True
+
     preferred_init: ClassVar[Initializer | None] = None
 
     def spec(self, x: Specs) -> Specs:

@@ -42,6 +42,8 @@ class Embedding(Map):
         DataError: in ``forward``, an id of ``count`` or more, or a number that is not whole.
     """
 
+    stepwise = True
+
     formulas: ClassVar[tuple[str, ...]] = (
         "y = E[x], 0 where x < 0",
         "gx = 0",
@@ -152,6 +154,8 @@ class Unembedding(Map):
         ConfigError: ``count`` is not a positive whole number.
         ShapeError: the input has no axis besides the batch.
     """
+
+    stepwise = True
 
     formulas: ClassVar[tuple[str, ...]] = (
         "y = x Eᵀ + b",

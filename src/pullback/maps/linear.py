@@ -35,6 +35,8 @@ class Linear(Map):
         ShapeError: the input has no axis besides the batch.
     """
 
+    stepwise = True
+
     formulas: ClassVar[tuple[str, ...]] = (
         "y = x W + b",
         "gx = gy Wᵀ",

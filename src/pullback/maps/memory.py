@@ -31,6 +31,7 @@ class MemoryChain(Composite):
         "gx = J₁ᵀ J₂ᵀ J₃ᵀ gy, gm = Σ of what they pull back to m",
     )
     with_memory = True
+    stepwise = False
 
     names: tuple[str, ...]
     maps: tuple[Map, ...]
@@ -139,6 +140,8 @@ class EncoderDecoder(Composite):
 
     encoder: Map
     decoder: Map
+
+    stepwise = False
 
     def __post_init__(self) -> None:
         check_children(("encoder", "decoder"), (self.encoder, self.decoder))

@@ -103,6 +103,8 @@ class LayerNorm(Normalization):
     Ba, Kiros, Hinton, "Layer normalization" (2016). Parameters ``gamma``, ``beta``: ``(C,)``.
     """
 
+    stepwise = True
+
     formulas: ClassVar[tuple[str, ...]] = (
         "y = γ h + β, h = (x - mean x) / √(var x + ε) over the features",
         "gx = (gh - mean gh - h mean(gh h)) / √(var x + ε), gh = γ gy",
@@ -131,6 +133,8 @@ class RMSNorm(Normalization):
     pushforward has the same form. Zhang and Sennrich, "Root mean square layer normalization"
     (2019). Parameter ``gamma``: ``(C,)``.
     """
+
+    stepwise = True
 
     formulas: ClassVar[tuple[str, ...]] = (
         "y = γ h, h = x / √(mean x² + ε) over the features",

@@ -42,6 +42,8 @@ class Padded(Wrapper):
 
     body: Map
 
+    stepwise = False
+
     @property
     def with_memory(self) -> bool:  # type: ignore[override]
         """As the body."""

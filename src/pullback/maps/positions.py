@@ -45,6 +45,13 @@ class Positions(Map):
     count: int
     init: Initializer | None = None
 
+    stepwise = True
+
+    @property
+    def most_steps(self) -> int:  # type: ignore[override]
+        """How many positions there are."""
+        return self.count
+
     def __post_init__(self) -> None:
         check_sizes(self, "count")
 
@@ -63,7 +70,7 @@ class Positions(Map):
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``x + P``; there is nothing to keep."""
-        return x + p["P"][: x.shape[1]], None
+        return x + p["P"][ctx.done : ctx.done + x.shape[1]], None
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``gy``, and ``gy`` as the delta."""
@@ -106,6 +113,8 @@ class SinusoidalPositions(Map):
 
     base: float = 10_000.0
 
+    stepwise = True
+
     def __post_init__(self) -> None:
         if not self.base > 1:
             raise ConfigError(f"SinusoidalPositions: base={self.base!r}; expected a number above 1")
@@ -119,7 +128,7 @@ class SinusoidalPositions(Map):
         """Return ``x + s``; there is nothing to keep."""
         steps, width = x.shape[1:]
         pair = np.arange(width) // 2
-        angle = np.arange(steps)[:, None] * self.base ** (-2.0 * pair / width)
+        angle = np.arange(ctx.done, ctx.done + steps)[:, None] * self.base ** (-2.0 * pair / width)
         s = np.where(np.arange(width) % 2, np.cos(angle), np.sin(angle))
         return x + as_array_like(s, x), None
 

@@ -7,7 +7,7 @@ the next state of them and of the last one. The inputs of all steps are known be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -97,7 +97,8 @@ class Recurrent(Map):
         xp, steps = namespace(x), x.shape[1]
         z = x @ p["W"] + p["b"]
         mask = None if ctx.lengths is None else mask_of(ctx.lengths, steps, x)[..., None]
-        state: State = (full((x.shape[0], self.units), 0.0, z),) * self.carried
+        zero = full((x.shape[0], self.units), 0.0, z)
+        state: State = ctx.past.get("state", (zero,) * self.carried)
         before, kept, outputs = [state[0]] * steps, [()] * steps, [state[0]] * steps
         for t in self._order(steps):
             before[t] = state[0]
@@ -105,8 +106,20 @@ class Recurrent(Map):
             state = after if mask is None else _mixed(mask[:, t], after, state)
             outputs[t] = state[0] if mask is None else mask[:, t] * state[0]
         y = xp.stack(outputs, axis=1) if self.states == "all" else state[0]
-        res = {"x": x, "before": xp.stack(before, axis=1), "kept": tuple(kept), "mask": mask}
+        res = {
+            "x": x, "before": xp.stack(before, axis=1), "kept": tuple(kept), "mask": mask,
+            "state": state,
+        }  # fmt: skip
         return y, res
+
+    @property
+    def stepwise(self) -> bool:  # type: ignore[override]
+        """True where the steps are taken from the first on, and all states are given."""
+        return self.states == "all" and not self.reverse
+
+    def keep(self, past: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
+        """Return the state after the last step."""
+        return {"state": res["state"]}
 
     def _order(self, steps: int) -> Iterator[int]:
         return iter(range(steps - 1, -1, -1) if self.reverse else range(steps))

@@ -35,6 +35,8 @@ class SideBySide(Wrapper):
 
     body: Map
 
+    stepwise = False
+
     def inputs(self, x: Specs) -> dict[str, Specs]:
         """Return the specs of the columns."""
         if isinstance(x, tuple) or len(x.shape) != 2 or x.shape[1] < 2:

@@ -21,6 +21,8 @@ class Softmax(Map):
     pushforward are the same: :math:`y \odot (v - \langle v, y \rangle)`.
     """
 
+    stepwise = True
+
     formulas: ClassVar[tuple[str, ...]] = (
         "y = exp(x) / Σ exp(x)",
         "gx = y (gy - Σ gy y)",
@@ -57,6 +59,8 @@ class LogSoftmax(Map):
     Pullback :math:`g_x = g_y - e^y \sum_i g_{y,i}`, pushforward
     :math:`dy = dx - \langle e^y, dx \rangle`.
     """
+
+    stepwise = True
 
     formulas: ClassVar[tuple[str, ...]] = (
         "y = x - log Σ exp(x)",

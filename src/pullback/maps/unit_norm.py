@@ -28,6 +28,8 @@ class UnitNorm(Map):
         ShapeError: an example is a single number.
     """
 
+    stepwise = True
+
     formulas: ClassVar[tuple[str, ...]] = (
         "y = x / r, r = √(x·x + ε)",
         "gx = (gy - y (y·gy)) / r",

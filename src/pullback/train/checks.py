@@ -17,6 +17,18 @@ from pullback.train.step import parts
 from pullback.train.stepping import Stepper
 
 
+def check_epoch(settings: Settings, batches: int) -> int:
+    """Return the steps of an epoch of data of so many batches.
+
+    Raises:
+        ConfigError: more are wanted than there are.
+    """
+    wanted = settings.steps_per_epoch
+    if wanted is not None and wanted > batches:
+        raise ConfigError(f"steps_per_epoch={wanted}; going through all examples takes {batches}")
+    return wanted or batches
+
+
 def check_pieces(settings: Settings, batch_size: int, examples: int) -> None:
     """Raise ``ConfigError`` where batch normalisation would get a batch of one example."""
     last = (examples - 1) % batch_size + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -46,6 +47,22 @@ class EpochEnded:
 
 
 @dataclass(frozen=True)
+class Saved:
+    """The model as it stands after ``epoch`` has been written to the file ``path``."""
+
+    epoch: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A text that the language model wrote after ``epoch``."""
+
+    epoch: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Stopped:
     """Training is over; ``reason`` is one of ``pullback.train.loop.REASONS``."""
 
@@ -54,5 +71,5 @@ class Stopped:
     step: int
 
 
-Event = Started | Progress | Audited | EpochEnded | Stopped
+Event = Started | Progress | Audited | EpochEnded | Saved | Sampled | Stopped
 Callback = Callable[[Event], None]

@@ -15,7 +15,7 @@ from pullback.data.normalize import fit_normalizer
 from pullback.data.split import split
 from pullback.losses.base import Loss
 from pullback.optim import Optimizer
-from pullback.train.events import Callback
+from pullback.train.events import Callback, Saved
 from pullback.train.history import History
 from pullback.train.loop import UNFINISHED, Loop
 from pullback.train.metrics import as_metrics, usual_metrics
@@ -57,6 +57,7 @@ def fit(
     metrics: Sequence[Any] | None = None,
     until_loss: float | None = None,
     patience: int | None = None,
+    steps_per_epoch: int | None = None,
     max_steps: int | None = None,
     max_seconds: float | None = None,
     audit: int | None = None,
@@ -89,6 +90,8 @@ def fit(
         until_loss: stop once the mean training loss of an epoch is at or below this.
         patience: stop after so many epochs without a new lowest validation loss (training loss
             without validation), and return the best parameters rather than the last.
+        steps_per_epoch: end an epoch after so many batches of its random order, where going through
+            all examples would take too long.
         max_steps: stop after so many steps.
         max_seconds: stop after so many seconds.
         audit: check the gradient every so many steps, on four examples of the batch along a few
@@ -128,6 +131,7 @@ def fit(
         accumulate=accumulate,
         until_loss=until_loss,
         patience=patience,
+        steps_per_epoch=steps_per_epoch,
         max_steps=max_steps,
         max_seconds=max_seconds,
         audit=audit,
@@ -254,6 +258,7 @@ class Training:
             self.loop.save(folder.checkpoint)
             self.model().save(folder.model)
             folder.write_history(self.loop.history())
+            self.loop.emit(Saved(self.loop.position.epoch, folder.model))
 
     def _finish(self, folder: RunFolder | None) -> None:
         self._save(folder)

@@ -23,7 +23,7 @@ from pullback.engine import (
     lower_sequences,
 )
 from pullback.train.checkpoint import Position, load_checkpoint, save_checkpoint
-from pullback.train.checks import check_parts_fit, check_pieces
+from pullback.train.checks import check_epoch, check_parts_fit, check_pieces
 from pullback.train.evaluate import evaluate, evaluation_batch
 from pullback.train.events import (
     Audited,
@@ -72,7 +72,7 @@ class Loop:
     ) -> None:
         self.train, self.held, self.callbacks = train, held, callbacks
         self.batch_size = self._batch_size(settings, len(train))
-        self.steps_per_epoch = -(-len(train) // self.batch_size)
+        self.steps_per_epoch = check_epoch(settings, -(-len(train) // self.batch_size))
         self.settings = settings
         check_pieces(settings, self.batch_size, len(train))
         self.optimizer = settings.optimizer.bind(
@@ -172,7 +172,7 @@ class Loop:
 
         ``at_epoch`` is called after each finished epoch and ``at_stop`` at the end, to save.
         """
-        self._emit(
+        self.emit(
             Started(
                 self.position.epoch,
                 self.settings.epochs,
@@ -195,7 +195,7 @@ class Loop:
                     at_epoch()
             self.position.stopped = reason
             at_stop()
-        self._emit(Stopped(reason, self.position.epoch, self.learner.step))
+        self.emit(Stopped(reason, self.position.epoch, self.learner.step))
         return reason
 
     def _epoch(self, interrupt: InterruptRequest) -> str | None:
@@ -203,6 +203,7 @@ class Loop:
         if position.epoch >= self.settings.epochs:
             return "epochs"
         rows = epoch_order(self.train, size, self.settings.seed, position.epoch)
+        rows = rows[: self.steps_per_epoch * size]
         began = last = time.monotonic()
         first = position.batch
         with self.stepper.batches.ahead(rows[first * size :]):
@@ -221,7 +222,7 @@ class Loop:
     def _audit(self, index: np.ndarray) -> None:
         error = self.stepper.audit(index)
         if error is not None:
-            self._emit(Audited(self.learner.step, error))
+            self.emit(Audited(self.learner.step, error))
 
     def _close_epoch(self, seconds: float) -> None:
         position = self.position
@@ -237,7 +238,7 @@ class Loop:
         position.epoch, position.batch = position.epoch + 1, 0
         self.tally.clear()
         self._observe(record["val_loss"] if self.held is not None else record["loss"])
-        self._emit(EpochEnded(position.epoch, record))
+        self.emit(EpochEnded(position.epoch, record))
 
     def _observe(self, monitored: float) -> None:
         self.optimizer.observe(self.learner.slots, monitored)
@@ -268,7 +269,7 @@ class Loop:
         return "epochs" if position.epoch >= settings.epochs else None
 
     def _emit_progress(self, rate: float) -> None:
-        self._emit(
+        self.emit(
             Progress(
                 self.position.epoch + 1,
                 self.position.batch,
@@ -278,6 +279,7 @@ class Loop:
             )
         )
 
-    def _emit(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
+        """Tell those who listen."""
         for callback in self.callbacks:
             callback(event)

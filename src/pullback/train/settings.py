@@ -16,6 +16,9 @@ from pullback.train.metrics import Metric
 SETTINGS: Registry[Any] = Registry("settings")
 DTYPES = ("float32", "float64")
 NORMALIZATIONS = ("standard", "scale", "none")
+COUNTS = (
+    "epochs", "batch_size", "accumulate", "patience", "steps_per_epoch", "max_steps", "audit",
+)  # fmt: skip
 PARTS = (
     ("net", Map, "Chain(Flatten(), Linear(10))"),
     ("loss", Loss, "losses.CrossEntropy()"),
@@ -44,6 +47,7 @@ class Settings:
     accumulate: int = 1
     until_loss: float | None = None
     patience: int | None = None
+    steps_per_epoch: int | None = None
     max_steps: int | None = None
     max_seconds: float | None = None
     audit: int | None = None
@@ -54,7 +58,7 @@ class Settings:
                 raise ConfigError(
                     f"{name}={getattr(self, name)!r}; expected one such as pullback.{example}"
                 )
-        for name in ("epochs", "batch_size", "accumulate", "patience", "max_steps", "audit"):
+        for name in COUNTS:
             self._check_count(name)
         _check_choice("dtype", self.dtype, DTYPES)
         _check_choice("holdout", self.holdout, HOLDOUTS)
