@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pullback.train.generation import generate
+from pullback.decode import generate
 from pullback.train.model_file import load_model
 
 
@@ -15,7 +15,7 @@ def generate_command(run: str, prompt: str, as_json: bool, **options: Any) -> No
     if as_json:
         print(json.dumps({"prompt": prompt, "text": "".join(pieces)}))
         return
-    print(prompt, end="")
+    print(prompt, end="", flush=True)
     for piece in pieces:
         print(piece, end="", flush=True)
     print()

@@ -110,7 +110,7 @@ class LineReporter(Reporter):
         elif isinstance(event, Audited):
             self.audits.append(event.error)
         elif isinstance(event, Sampled):
-            self.write("".join(f"  | {line}\n" for line in event.text.strip().splitlines()))
+            self.write("\n".join(f"  | {line}" for line in event.text.strip().splitlines()))
 
     def epoch_line(self, event: EpochEnded) -> str:
         """Return the text of an epoch's record."""

@@ -51,10 +51,9 @@ class Composite(Map):
         return all(child.stepwise for child in self.children().values())
 
     @property
-    def most_steps(self) -> int | None:  # type: ignore[override]
-        """The least of the children's limits."""
-        limits = [child.most_steps for child in self.children().values()]
-        return min((limit for limit in limits if limit is not None), default=None)
+    def windowed(self) -> bool:  # type: ignore[override]
+        """True where a child is."""
+        return any(child.windowed for child in self.children().values())
 
     def keep(self, past: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
         """Return what the children keep."""

@@ -23,8 +23,8 @@ class Context(NamedTuple):
     sequence ``(N, T, ...)`` are its own, those after them being padding; None: all of them. Where
     the input is a tuple, so are they.
 
-    A sequence that comes piece by piece: ``done`` steps came before, and ``past`` is what the map at
-    ``path`` kept of them (``Map.keep``).
+    Of a sequence that comes piece by piece, ``done`` steps came before, and ``past`` is what the
+    map at ``path`` kept of them (``Map.keep``).
     """
 
     train: bool = False

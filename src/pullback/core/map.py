@@ -44,11 +44,11 @@ class Map:
     """True where the input is a pair: of what is mapped, and of a memory that is looked at."""
 
     stepwise: bool = False
-    """True where a step of the output depends on the same step of the input, and on those before by
-    what ``keep`` keeps of them only: sequences may then come piece by piece (see ``Context``)."""
+    """True where, after training, a step of the output depends on the same step of the input, and
+    on those before by what ``keep`` keeps of them: sequences may then come piece by piece."""
 
-    most_steps: int | None = None
-    """The most steps of a sequence, where there is a limit."""
+    windowed: bool = False
+    """True where sequences longer than those of training are not what was learned."""
 
     @property
     def title(self) -> str:
@@ -107,7 +107,7 @@ class Map:
     def keep(self, past: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
         """Return what is needed of the steps so far, after a forward that left ``res``.
 
-        Examples lie on the first axis of the arrays in it.
+        It becomes ``Context.past`` of the next piece. Examples lie on the first axis of the arrays.
         """
         del res
         return past

@@ -3,6 +3,7 @@
 from pullback.decode.beam import Hypothesis, beam_search
 from pullback.decode.ctc import ctc_beam, ctc_greedy
 from pullback.decode.distance import edit_distance, error_rate
+from pullback.decode.generation import generate
 from pullback.decode.incremental import Incremental
 from pullback.decode.sampling import sample_tokens, token_probabilities
 
@@ -14,6 +15,7 @@ __all__ = [
     "ctc_greedy",
     "edit_distance",
     "error_rate",
+    "generate",
     "sample_tokens",
     "token_probabilities",
 ]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pullback.core.arrays import namespace
 from pullback.core.context import Context
-from pullback.core.contraction import C
 from pullback.core.errors import ShapeError
-from pullback.core.initializers import DEFAULT, Constant, Initializer
-from pullback.core.map import MAPS, Map, Params
-from pullback.core.spec import Param, Spec, Specs
+from pullback.core.initializers import Initializer
+from pullback.core.map import MAPS, Params
+from pullback.core.spec import Spec, Specs
 from pullback.maps.dot_product import (
     attend,
     attend_pullback,
@@ -22,70 +20,13 @@ from pullback.maps.dot_product import (
     split_heads,
     visible,
 )
-from pullback.maps.embedding import check_sizes
+from pullback.maps.multi_head import MultiHead, masked
 from pullback.maps.steps import check_steps, mask_of
-
-
-class MultiHead(Map):
-    """Base of the two attentions: linear maps around the mixing of heads."""
-
-    heads: int
-    bias: bool
-    init: Initializer | None
-    out_init: Initializer | None
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "heads")
-
-    def checked_width(self, x: Specs) -> int:
-        """Return the width of ``x``, which the heads must share equally."""
-        check_steps(self.title, x)
-        if x.shape[-1] % self.heads:
-            raise ShapeError(
-                f"{self.title}: {x.shape[-1]} channels cannot be divided into heads={self.heads}"
-            )
-        return int(x.shape[-1])
-
-    def declared(self, sides: dict[str, tuple[int, int]]) -> dict[str, Any]:
-        """Return the matrices of these sizes, ``Wo`` last, each with its bias."""
-        found: dict[str, Any] = {}
-        init = self.init or DEFAULT
-        for name, shape in sides.items():
-            start = (self.out_init or init) if name == "Wo" else init
-            found[name] = Param(shape, start)
-            if self.bias:
-                found[self._bias(name)] = Param(shape[1:], Constant(0.0), decay=False)
-        return found
-
-    @staticmethod
-    def _bias(name: str) -> str:
-        return name.replace("W", "b")
-
-    def product(self, p: Params, name: str, x: Any) -> Any:
-        """Return ``x W + b`` of the matrix ``name``."""
-        y = x @ p[name]
-        return y + p[self._bias(name)] if self.bias else y
-
-    def product_gradients(self, name: str, delta: Any, x: Any) -> dict[str, Any]:
-        """Declare the gradients of the matrix ``name`` and its bias."""
-        found = {name: C("nto,nti->io", delta=delta, x=x)}
-        if self.bias:
-            found[self._bias(name)] = C("nto->o", delta=delta)
-        return found
-
-    def product_change(self, p: Params, dp: Params, name: str, x: Any, dx: Any) -> Any:
-        """Return ``dx W + x dW + db``."""
-        dy = dx @ p[name] + x @ dp[name]
-        return dy + dp[self._bias(name)] if self.bias else dy
 
 
 def _thirds(a: Any) -> list[Any]:
     size = a.shape[-1] // 3
     return [a[..., i * size : (i + 1) * size] for i in range(3)]
-
-
-def _masked(mask: Any, a: Any) -> Any:
-    return a if mask is None else mask * a
 
 
 @MAPS.register
@@ -125,6 +66,8 @@ class Attention(MultiHead):
         "gv = aᵀ g, gs = a (g vᵀ - Σ a g vᵀ) / √D, gq = gs k, gk = gsᵀ q, g = gy Wₒᵀ",
     )
 
+    windowed = True
+
     heads: int
     causal: bool = False
     rotary: bool = False
@@ -152,10 +95,6 @@ class Attention(MultiHead):
         """True where no step sees those after itself."""
         return self.causal
 
-    def keep(self, past: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
-        """Return the keys and values of all steps."""
-        return {"k": res["k"], "v": res["v"]}
-
     def _heads(self, joined: Any, done: int = 0) -> list[Any]:
         """Return the turned queries and keys, and the values, of all heads."""
         q, k, v = (split_heads(part, self.heads) for part in _thirds(joined))
@@ -172,11 +111,11 @@ class Attention(MultiHead):
         mask = None if ctx.lengths is None else mask_of(ctx.lengths, x.shape[1], x)[..., None]
         inner = joined_heads(mixed)
         res = {"x": x, "q": q, "k": k, "v": v, "a": a, "mixed": inner, "mask": mask}
-        return _masked(mask, self.product(p, "Wo", inner)), res
+        return masked(mask, self.product(p, "Wo", inner)), res
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return the cotangent of ``x``; those of both products are the delta."""
-        g_out = _masked(res["mask"], gy)
+        g_out = masked(res["mask"], gy)
         g = split_heads(g_out @ p["Wo"].T, self.heads)
         gq, gk, gv = attend_pullback(res["q"], res["k"], res["v"], res["a"], g)
         if self.rotary:
@@ -196,7 +135,7 @@ class Attention(MultiHead):
         d = self._heads(self.product_change(p, dp, "W", res["x"], dx))
         mixed = attend_pushforward(res["q"], res["k"], res["v"], res["a"], tuple(d))
         dy = self.product_change(p, dp, "Wo", res["mixed"], joined_heads(mixed))
-        return _masked(res["mask"], dy)
+        return masked(res["mask"], dy)
 
     def multiply_adds(self, x: Specs) -> int:
         """Return those of the products, and of all pairs of steps."""
@@ -239,6 +178,7 @@ class CrossAttention(MultiHead):
     out_init: Initializer | None = None
 
     with_memory = True
+    stepwise = True
 
     def spec(self, x: Specs) -> Spec:
         """Return the spec of the first input."""
@@ -266,18 +206,19 @@ class CrossAttention(MultiHead):
         x, memory = x
         own, others = (None, None) if ctx.lengths is None else ctx.lengths
         q = split_heads(self.product(p, "Wq", x), self.heads)
-        k, v = self._sides(self.product(p, "Wm", memory))
+        past = ctx.past  # of the memory, which stays the same
+        k, v = (past["k"], past["v"]) if past else self._sides(self.product(p, "Wm", memory))
         mixed, a = attend(q, k, v, visible(x.shape[1], memory.shape[1], False, others, x))
         mask = None if own is None else mask_of(own, x.shape[1], x)[..., None]
         inner = joined_heads(mixed)
         res = {
             "x": x, "memory": memory, "q": q, "k": k, "v": v, "a": a, "mixed": inner, "mask": mask,
         }  # fmt: skip
-        return _masked(mask, self.product(p, "Wo", inner)), res
+        return masked(mask, self.product(p, "Wo", inner)), res
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return the cotangents of ``x`` and of the memory."""
-        g_out = _masked(res["mask"], gy)
+        g_out = masked(res["mask"], gy)
         g = split_heads(g_out @ p["Wo"].T, self.heads)
         gq, gk, gv = attend_pullback(res["q"], res["k"], res["v"], res["a"], g)
         of_x = joined_heads(gq)
@@ -300,7 +241,7 @@ class CrossAttention(MultiHead):
         dk, dv = self._sides(self.product_change(p, dp, "Wm", res["memory"], d_memory))
         mixed = attend_pushforward(res["q"], res["k"], res["v"], res["a"], (dq, dk, dv))
         dy = self.product_change(p, dp, "Wo", res["mixed"], joined_heads(mixed))
-        return _masked(res["mask"], dy)
+        return masked(res["mask"], dy)
 
     def multiply_adds(self, x: Specs) -> int:
         """Return those of the products, and of all pairs of steps."""

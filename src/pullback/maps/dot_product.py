@@ -22,7 +22,7 @@ ROTARY_BASE = 10_000.0
 def visible(queries: int, keys: int, causal: bool, lengths: Any, like: Any, done: int = 0) -> Any:
     """Return which keys a query may see, ``(N or 1, 1, queries, keys)``; None: all of them.
 
-    ``causal``: none after itself, where ``done`` keys come before the first query. ``lengths``: none
+    ``causal``: none after itself, with ``done`` keys before the first query. ``lengths``: none
     beyond the end of the keys' sequence.
     """
     seen = None

@@ -20,6 +20,7 @@ class RandomMask(Map):
         "gx = m gy",
     )
     passes_init: ClassVar[bool] = True
+    stepwise = True
     rate: float
 
     def __post_init__(self) -> None:
@@ -64,8 +65,6 @@ class Dropout(RandomMask):
     Raises:
         ConfigError: ``rate`` outside [0, 1).
     """
-
-    stepwise = True
 
     rate: float = 0.5
 

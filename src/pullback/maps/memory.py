@@ -31,7 +31,6 @@ class MemoryChain(Composite):
         "gx = J₁ᵀ J₂ᵀ J₃ᵀ gy, gm = Σ of what they pull back to m",
     )
     with_memory = True
-    stepwise = False
 
     names: tuple[str, ...]
     maps: tuple[Map, ...]

@@ -241,6 +241,8 @@ class BatchNorm(Normalization):
         ShapeError: a training batch with a single value a feature, whose variance is undefined.
     """
 
+    stepwise = True
+
     formulas: ClassVar[tuple[str, ...]] = (
         "y = γ h + β, h = (x - mean x) / √(var x + ε) over the batch",
         "gx = (gh - mean gh - h mean(gh h)) / √(var x + ε), gh = γ gy",

@@ -46,11 +46,7 @@ class Positions(Map):
     init: Initializer | None = None
 
     stepwise = True
-
-    @property
-    def most_steps(self) -> int:  # type: ignore[override]
-        """How many positions there are."""
-        return self.count
+    windowed = True
 
     def __post_init__(self) -> None:
         check_sizes(self, "count")
@@ -58,11 +54,14 @@ class Positions(Map):
     def spec(self, x: Specs) -> Specs:
         """Return the input's spec."""
         check_steps("Positions", x)
-        if x.shape[0] > self.count:
-            raise ShapeError(
-                f"Positions: a sequence of {x.shape[0]} steps, expected at most count={self.count}"
-            )
+        self._check(x.shape[0])
         return x
+
+    def _check(self, steps: int) -> None:
+        if steps > self.count:
+            raise ShapeError(
+                f"Positions: a sequence of {steps} steps, expected at most count={self.count}"
+            )
 
     def params(self, x: Specs) -> dict[str, Any]:
         """Return the table ``P``."""
@@ -70,7 +69,9 @@ class Positions(Map):
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return ``x + P``; there is nothing to keep."""
-        return x + p["P"][ctx.done : ctx.done + x.shape[1]], None
+        last = ctx.done + x.shape[1]
+        self._check(last)
+        return x + p["P"][ctx.done : last], None
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``gy``, and ``gy`` as the delta."""
@@ -114,6 +115,7 @@ class SinusoidalPositions(Map):
     base: float = 10_000.0
 
     stepwise = True
+    windowed = True
 
     def __post_init__(self) -> None:
         if not self.base > 1:

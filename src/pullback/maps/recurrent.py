@@ -98,7 +98,7 @@ class Recurrent(Map):
         z = x @ p["W"] + p["b"]
         mask = None if ctx.lengths is None else mask_of(ctx.lengths, steps, x)[..., None]
         zero = full((x.shape[0], self.units), 0.0, z)
-        state: State = ctx.past.get("state", (zero,) * self.carried)
+        state: State = tuple(ctx.past.values()) or (zero,) * self.carried
         before, kept, outputs = [state[0]] * steps, [()] * steps, [state[0]] * steps
         for t in self._order(steps):
             before[t] = state[0]
@@ -119,7 +119,7 @@ class Recurrent(Map):
 
     def keep(self, past: Mapping[str, Any], res: Any) -> Mapping[str, Any]:
         """Return the state after the last step."""
-        return {"state": res["state"]}
+        return {str(i): part for i, part in enumerate(res["state"])}
 
     def _order(self, steps: int) -> Iterator[int]:
         return iter(range(steps - 1, -1, -1) if self.reverse else range(steps))

@@ -225,7 +225,7 @@ class Training:
         position = self.loop.position
         if position.stopped is None or position.stopped in UNFINISHED:
             try:
-                self.loop.run(lambda: self._save(folder), lambda: self._finish(folder))
+                self.loop.run(lambda: self._close_epoch(folder), lambda: self._finish(folder))
             except NonFiniteError as error:
                 if folder is not None and position.records:
                     kept = f"{folder.checkpoint} is as it was after epoch {len(position.records)}"
@@ -258,6 +258,10 @@ class Training:
             self.loop.save(folder.checkpoint)
             self.model().save(folder.model)
             folder.write_history(self.loop.history())
+
+    def _close_epoch(self, folder: RunFolder | None) -> None:
+        self._save(folder)
+        if folder is not None:
             self.loop.emit(Saved(self.loop.position.epoch, folder.model))
 
     def _finish(self, folder: RunFolder | None) -> None:
