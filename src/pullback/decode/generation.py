@@ -150,8 +150,8 @@ def _pieces(tokenizer: Codec, before: list[int], tokens: Iterator[int]) -> Itera
         if text and not text.endswith(UNFINISHED):
             yield text
             before, waiting = waiting[-1:], []
-    if waiting:
-        yield _text_after(tokenizer, before, waiting)
+    if rest := _text_after(tokenizer, before, waiting):
+        yield rest
 
 
 def _text_after(tokenizer: Codec, before: list[int], tokens: list[int]) -> str:

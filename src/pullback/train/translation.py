@@ -11,7 +11,7 @@ from pullback.core.context import Context
 from pullback.core.errors import ConfigError
 from pullback.core.map import Map
 from pullback.data.rows import padded
-from pullback.decode import beam_search
+from pullback.decode import Incremental, beam_search
 from pullback.maps import EncoderDecoder, Padded, SideBySide
 from pullback.train.model import Model
 
@@ -42,8 +42,8 @@ def _pair(net: Map) -> EncoderDecoder | None:
 def translations(model: Model, texts: Sequence[str], *, width: int = 5) -> list[str]:
     """Return a translation of each text, the best that beam search finds.
 
-    The encoder reads a text once; the decoder goes through what it has written so far for every
-    token (``pullback.decode.beam_search``).
+    The encoder reads a text once, and the decoder writes a token at a time
+    (``pullback.decode.Incremental``, ``beam_search``).
 
     Args:
         model: see ``translates``.
@@ -67,7 +67,7 @@ def translations(model: Model, texts: Sequence[str], *, width: int = 5) -> list[
         places = order[start : start + AT_ONCE]
         rows = [read[i] for i in places]
         best = beam_search(
-            _Decoder(net, model, rows, width),
+            _decoder(net, model, rows, width),
             len(rows),
             begin=tokenizer.special(BEGIN),
             end=end,
@@ -79,27 +79,15 @@ def translations(model: Model, texts: Sequence[str], *, width: int = 5) -> list[
     return found
 
 
-class _Decoder:
-    """Scores of the next token of each beam, whose memory is that of its text."""
-
-    def __init__(
-        self, net: EncoderDecoder, model: Model, rows: Sequence[np.ndarray], width: int
-    ) -> None:
-        self.decoder, self.dtype = net.decoder, model.spec.dtype
-        p: Any = model.theta["body"]["body"]
-        self.p = p["decoder"]
-        x, lengths = padded(rows)
-        memory, _ = net.encoder.forward(
-            p["encoder"], x.astype(self.dtype), Context(path="encoder", lengths=lengths)
-        )
-        self.memory = np.repeat(memory, width, axis=0)
-        self.lengths = np.repeat(lengths, width)
-
-    def __call__(self, prefixes: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return logits ``(beams, tokens)``; beams never change their text."""
-        del rows
-        own = np.full(len(prefixes), prefixes.shape[1])
-        ctx = Context(path="decoder", lengths=(own, self.lengths))
-        y, _ = self.decoder.forward(self.p, (prefixes.astype(self.dtype), self.memory), ctx)
-        last: np.ndarray = y[:, -1]
-        return last
+def _decoder(
+    net: EncoderDecoder, model: Model, rows: Sequence[np.ndarray], width: int
+) -> Incremental:
+    """Return the decoder of the beams, whose memory is that of their text."""
+    p: Any = model.theta["body"]["body"]
+    x, lengths = padded(rows)
+    ctx = Context(path="encoder", lengths=lengths)
+    memory, _ = net.encoder.forward(p["encoder"], x, ctx)
+    return Incremental(
+        net.decoder, p["decoder"],
+        memory=np.repeat(memory, width, axis=0), lengths=np.repeat(lengths, width),
+    )  # fmt: skip
