@@ -1,4 +1,4 @@
-"""Texts that models write: the same with what is kept of the past as without, beyond windows too."""
+"""Texts that models write: the same with the past kept as without, beyond windows too."""
 
 from dataclasses import replace
 from itertools import islice
@@ -45,18 +45,18 @@ def text_of(model, prompt, **options):
 
 
 @pytest.mark.parametrize("name", nets(1))
-@pytest.mark.parametrize("prompt", ["a", "bad", "abcdefgabcdefg\nabc"])
+@pytest.mark.parametrize("prompt", ["a", "abcdefgabcdefg\nabc"])
 def test_the_same_text_with_the_past_as_without(name, prompt):
     model = model_of(nets(LETTERS.size)[name])
     for options in ({}, {"temperature": 0}, {"temperature": 2, "top_k": 5, "top_p": 0.9}):
-        for seed in range(3):
+        for seed in range(2):
             one, other = (
-                text_of(model, prompt, length=5 * WINDOW, seed=seed, cache=cache, **options)
+                text_of(model, prompt, length=3 * WINDOW, seed=seed, cache=cache, **options)
                 for cache in (True, False)
             )
             assert one == other
-            assert len(one) == 5 * WINDOW
-    assert text_of(model, prompt, seed=1) != text_of(model, prompt, seed=2)
+            assert len(one) == 3 * WINDOW
+    assert text_of(model, prompt, seed=1, length=30) != text_of(model, prompt, seed=2, length=30)
 
 
 @pytest.mark.parametrize("steps", [1, 5, WINDOW])
@@ -92,7 +92,7 @@ def written(tokenizer, tokens, monkeypatch, prompt):
 
 
 def test_a_character_of_several_bytes_comes_whole(monkeypatch):
-    tokens = list("aé€b".encode()) + [0xE2, 0x82]
+    tokens = [*"aé€b".encode(), 0xE2, 0x82]
     assert written(Bytes(), tokens, monkeypatch, "x") == ["a", "é", "€", "b", "�"]
 
 

@@ -171,6 +171,9 @@ def test_rows_may_change_their_place_and_come_twice(name, rng):
         own = [None if a is None else a[row : row + 1] for a in (memory, lengths)]
         alone = Incremental(net, p, memory=own[0], lengths=own[1])
         assert relative_error(found[place], alone.step(x[row : row + 1])[0, 3:]) < 1e-12
+    incremental.restart()
+    again = Incremental(net, p, memory=memory, lengths=lengths)
+    assert relative_error(incremental.step(x), again.step(x)) < 1e-12
 
 
 def test_positions_end_where_their_table_does():
