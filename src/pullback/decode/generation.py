@@ -125,10 +125,9 @@ class _Writer:
     """The tokens so far, and the scores of the next one."""
 
     def __init__(self, model: LanguageModel, tokens: list[int], cache: bool) -> None:
-        self.tokens, self._cache = list(tokens), cache
+        self.tokens, self._cache, self._first = tokens, cache, 0
         self._net = Incremental(model.net, model.theta, model.state)
         self._most = model.spec.shape[0] if model.net.windowed else None
-        self._first = max(0, len(tokens) - self._most) if self._most else 0
 
     def scores(self) -> np.ndarray:
         """Return ``(1, K)``."""
