@@ -19,7 +19,7 @@ from pullback.train.model_file import load_model
 from pullback.train.storage import write_whole
 
 EPOCHS, STEPS_PER_EPOCH = 8, 250
-BATCH_SIZE, LR, RISE, DECAY = 12, 0.004, 0.1, 0.1
+BATCH_SIZE, LR, RISE, DECAY = 12, 0.006, 0.2, 0.1
 PROMPT, LENGTH, TEMPERATURE = "\n", 200, 0.8
 SAMPLES = "samples.txt"
 
