@@ -10,7 +10,7 @@ from pullback.data.text import Characters, windows
 from pullback.decode import generate
 from pullback.models import char_transformer
 
-TEXT = "to be, or not to be: that is the question. " * 20
+TEXT = "brevity is the soul of wit. " * 30
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +19,10 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("generate")
     letters = Characters("".join(sorted(set(TEXT))), unknown=False)
     pb.fit(
-        char_transformer(letters.size, 1, 2, 16, 12),
-        pb.data.Data(windows(letters.encode(TEXT), 12), tokenizer=letters),
-        loss=pb.losses.CrossEntropy(), optimizer=pb.optim.Adam(0.01), epochs=3, normalize="none",
-        metrics=(), out=path / "run",
+        char_transformer(letters.size, 1, 2, 16, 16),
+        pb.data.Data(windows(letters.encode(TEXT), 16), tokenizer=letters),
+        loss=pb.losses.CrossEntropy(), optimizer=pb.optim.Adam(0.01), epochs=12, batch_size=32,
+        normalize="none", metrics=(), out=path / "run",
     )  # fmt: skip
     pb.fit(
         pb.Chain(pb.Flatten(), pb.Linear(10)), pb.data.load("digits"), epochs=1,
@@ -36,19 +36,19 @@ def test_the_text_is_that_of_python(folder):
     options = {"length": 40, "temperature": 0.7, "top_k": 9, "top_p": 0.95, "seed": 4}
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     for run in ("run", "run/model.safetensors"):
-        done = pullback("generate", run, "--prompt", "not ", *flags, cwd=folder)
+        done = pullback("generate", run, "--prompt", "the ", *flags, cwd=folder)
         assert done.stderr == ""
-        assert done.stdout == f"not {''.join(generate(model, 'not ', **options))}\n"
-    done = pullback("generate", "run", "--prompt", "not ", *flags, "--json", cwd=folder)
+        assert done.stdout == f"the {''.join(generate(model, 'the ', **options))}\n"
+    done = pullback("generate", "run", "--prompt", "the ", *flags, "--json", cwd=folder)
     found = json.loads(done.stdout)
-    assert found == {"prompt": "not ", "text": "".join(generate(model, "not ", **options))}
+    assert found == {"prompt": "the ", "text": "".join(generate(model, "the ", **options))}
 
 
 def test_a_trained_model_goes_on_with_the_sentence(folder):
     done = pullback(
-        "generate", "run", "--prompt", "to be, or", "--length", 34, "--temperature", 0, cwd=folder
+        "generate", "run", "--prompt", "brevity", "--length", 30, "--temperature", 0, cwd=folder
     )
-    assert done.stdout == "to be, or not to be: that is the question. \n"
+    assert done.stdout == "brevity is the soul of wit. brevity i\n"
 
 
 @pytest.mark.parametrize(
@@ -64,17 +64,20 @@ def test_a_trained_model_goes_on_with_the_sentence(folder):
         ("nothing", [], "nothing"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(folder, run, arguments, said):
-    if run == "run" and "--prompt" not in arguments:
-        arguments = [*arguments, "--prompt", "to"]
-    done = pullback("generate", run, *arguments, cwd=folder)
-    assert done.returncode in (2, 3)
-    assert said in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stdout == ""
+def test_what_is_wrong_is_said_in_one_line(folder, capsys, run, arguments, said):
+    from pullback.cli.main import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["generate", str(folder / run), "--prompt", "to", *arguments])
+    assert ended.value.code in (2, 3)
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert len(shown.err.splitlines()) == 1
+    assert shown.out == ""
 
 
-def test_an_untrained_character_is_no_prompt_by_default(folder):
-    done = pullback("generate", "run", cwd=folder)  # a new line, which is not in the sentence
+def test_the_prompt_is_a_new_line_where_none_is_given(folder):
+    done = pullback("generate", "run", cwd=folder)
     assert done.returncode == 3
-    assert "'\\n' is not one of" in done.stderr
+    assert "the prompt: character 0: '\\n' is not one of" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
