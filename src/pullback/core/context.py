@@ -35,13 +35,13 @@ class Context(NamedTuple):
     state: Mapping[str, Any] = NOTHING
     lengths: Any = None
     done: int = 0
-    past: Mapping[str, Any] = NOTHING
+    past: Mapping[str, Any] | None = None
 
     def child(self, name: str) -> Context:
         """Return the context of the child ``name``: its path and its state."""
         path = f"{self.path}.{name}" if self.path else name
         state = self.state.get(name, NOTHING)
-        past = self.past.get(name, NOTHING) if self.past else NOTHING
+        past = self.past.get(name) if self.past else None
         return Context(
             self.train, self.seed, self.step, self.first, path, state, self.lengths, self.done, past
         )

@@ -98,7 +98,7 @@ class Recurrent(Map):
         z = x @ p["W"] + p["b"]
         mask = None if ctx.lengths is None else mask_of(ctx.lengths, steps, x)[..., None]
         zero = full((x.shape[0], self.units), 0.0, z)
-        state: State = tuple(ctx.past.values()) or (zero,) * self.carried
+        state: State = tuple(ctx.past.values()) if ctx.past else (zero,) * self.carried
         before, kept, outputs = [state[0]] * steps, [()] * steps, [state[0]] * steps
         for t in self._order(steps):
             before[t] = state[0]
