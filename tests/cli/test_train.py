@@ -131,6 +131,7 @@ CHANGES = [
     ("--metric top3 --metric f1 --metric confusion --normalize scale", "TopK"),
     ("--dtype float64 --accumulate 3 --patience 1 --until-loss 0.01", "float64"),
     ("--max-steps 3 --max-seconds 5 --validation 0", "max_steps"),
+    ("--steps-per-epoch 2", "steps_per_epoch = 2"),
 ]
 
 

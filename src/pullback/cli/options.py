@@ -55,6 +55,7 @@ RECIPE_OPTIONS = (
     Option("metrics", str, "A metric to measure beside the loss; may be repeated.", many=True),
     Option("until_loss", float, "Stop once an epoch's training loss is at or below this."),
     Option("patience", int, "Stop after so many epochs without a better validation loss."),
+    Option("steps_per_epoch", int, "End an epoch after so many steps."),
     Option("max_steps", int, "Stop after so many steps."),
     Option("audit", int, "Check the gradient every so many steps, and stop if it is wrong."),
     Option("max_seconds", float, "Stop after so many seconds."),

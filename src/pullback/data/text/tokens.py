@@ -185,7 +185,7 @@ class Characters(Tokenizer):
                 first = int(np.flatnonzero(~known)[0])
                 raise DataError(
                     f"character {first}: {text[first]!r} is not one of the {len(self.alphabet)} "
-                    "known ones; use unknown=True, or make the alphabet of all texts"
+                    "known ones; an alphabet with unknown=True takes others too"
                 )
             found = np.where(known, found, len(self.alphabet))
         return found
