@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -56,9 +56,9 @@ class LoweredCrossEntropy(Loss):
         if some:
             values[padded], slope[padded] = 0, 0
         there = len(rows) // len(y) - padded.reshape(len(y), -1).sum(axis=1)
-        count = np.maximum(there, 1).astype(y.dtype)
-        total = values.reshape(len(y), -1).sum(axis=1)
-        return total / count, _Positions(slope, count, y.shape)
+        share = (1 / np.maximum(there, 1)).astype(y.dtype)
+        self._pull(len(rows), slope, np.repeat(share, len(rows) // len(y)), slope)
+        return values.reshape(len(y), -1).sum(axis=1) * share, slope.reshape(y.shape)
 
     def _make_room(self, y: np.ndarray) -> None:
         from pullback.engine.kernels.losses import cross_entropy, scaled_rows
@@ -78,9 +78,9 @@ class LoweredCrossEntropy(Loss):
 
     def pullback(self, slope: Any, g: np.ndarray) -> np.ndarray:
         """Return the cotangent of the outputs for cotangents ``g (N,)`` of the values."""
-        if isinstance(slope, _Positions):
-            each = np.repeat(g / slope.counted, len(slope.rows) // len(g))
-            return self.pullback(slope.rows, each).reshape(slope.shape)
+        if slope.ndim > 2 and slope.base is self._room and slope.size == self._slope.size:
+            each = np.repeat(g, len(self._slope) // len(g))
+            return self.pullback(self._slope, each).reshape(slope.shape)
         if slope is not self._slope or g.dtype != slope.dtype:
             gy: np.ndarray = self.source.pullback(slope, g)
             return gy
@@ -96,14 +96,6 @@ class LoweredCrossEntropy(Loss):
         """Return the probabilities."""
         probabilities: np.ndarray = self.source.link(y)
         return probabilities
-
-
-class _Positions(NamedTuple):
-    """Slopes of all positions ``(N T, K)``, how many count in each example, and ``(N, T, K)``."""
-
-    rows: np.ndarray
-    counted: np.ndarray
-    shape: tuple[int, ...]
 
 
 def _class_numbers(y: np.ndarray, target: np.ndarray) -> bool:

@@ -106,7 +106,7 @@ def translate(
 def _bleu() -> Any:
     """Return sacrebleu's measure with its usual settings."""
     try:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
     except ImportError:
         raise ConfigError(TEXT["no_sacrebleu"]) from None
     return BLEU()
