@@ -2,6 +2,7 @@
 
 import json
 import signal
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -128,6 +129,7 @@ def test_networks_of_places():
 def test_the_command_prints_the_figures(data, tmp_path, monkeypatch, capsys):
     from pullback.cli.main import main
 
+    import_module("pullback.cli.train")  # else it would import, and keep, what is put in place here
     small = {"scenes": (4, 2), "width": 4}
     monkeypatch.setattr("pullback.data.load", lambda name, data_dir=None: data)
     monkeypatch.setattr(

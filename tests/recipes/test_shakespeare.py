@@ -2,6 +2,7 @@
 
 import json
 import signal
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -57,6 +58,7 @@ def test_an_interrupted_recipe_measures_nothing(data, tmp_path):
 def test_the_command_shows_samples_and_figures(data, tmp_path, monkeypatch, capsys, flags):
     from pullback.cli.main import main
 
+    import_module("pullback.cli.train")  # else it would import, and keep, what is put in place here
     small = {key: value for key, value in SMALL.items() if key != "epochs"}
     monkeypatch.setattr("pullback.data.load", lambda name, data_dir=None: data)
     monkeypatch.setattr(
