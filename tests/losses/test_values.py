@@ -227,3 +227,10 @@ def test_class_numbers_are_for_one_axis_of_classes():
 def test_class_numbers_of_no_classes_are_refused():
     with pytest.raises(ShapeError, match="for 0 outputs"):
         CrossEntropy().forward(np.zeros((2, 0)), np.array([0, 1]))
+
+
+def test_terms_are_counted_where_there_are_positions():
+    loss = CrossEntropy()
+    assert loss.terms(np.array([1, -1, 0])) is None
+    assert loss.terms(np.full((2, 3, 4), 0.25)) is None
+    np.testing.assert_array_equal(loss.terms(np.array([[1, 0, -1], [-1, -1, -1]])), [2, 0])

@@ -270,6 +270,17 @@ def test_lengths_can_be_given_without_padded(rng):
         np.testing.assert_allclose(net.forward(p, x, ctx)[0], right, rtol=1e-14)
 
 
+def test_nothing_changes_beyond_the_end(rng):
+    x = rng.standard_normal((2, 5, 4))
+    lengths = np.array([5, 2])
+    for net in (pb.RNN(3), pb.LSTM(3), pb.GRU(3)):
+        p = started(net, x)
+        _, res = net.forward(p, x, pb.Context(lengths=lengths))
+        dy = net.pushforward(p, res, p, np.ones_like(x))
+        assert dy[1, :2].any()
+        assert not dy[1, 2:].any()
+
+
 def test_what_is_missing_within_a_sequence_is_seen():
     x = np.zeros((1, 4, 2))
     x[0, 1] = x[0, 3] = np.nan

@@ -245,4 +245,16 @@ EQUIVALENT: dict[str, str] = {
         "_shared_out [wrong variable] a = e / xp.where(total == 0, xp.ones_like(total), t"
         "otal)  ->  a = e / xp.where(e == 0, xp.ones_like(total), total)"
     ): "0 over 1 is 0 over the total",
+    (
+        "LoweredCrossEntropy._make_room [constant] dtype, work = (y.dtype.name, 20 * class"
+        "es)  ->  dtype, work = (y.dtype.name, 21 * classes)"
+    ): "only how many processors share the work",
+    (
+        "LoweredCrossEntropy.forward [condition] if found is not None:  ->  if False:"
+    ): "the source gives the same values and slopes",
+    (
+        "Attention.forward [wrong variable] seen = visible(x.shape[1], k.shape[2], self.ca"
+        "usal, ctx.lengths, x, ctx.done)  ->  seen = visible(x.shape[1], k.shape[2], self."
+        "causal, ctx.lengths, v, ctx.done)"
+    ): "only the library and the device of the last array matter",
 }

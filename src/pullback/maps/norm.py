@@ -89,8 +89,7 @@ def _moments(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
     mean = _mean(xp, x, axes)
     centred = x - mean
     # what the mean of large numbers lost in rounding: equal numbers have a variance of 0
-    rest = _mean(xp, centred, axes)
-    mean, centred = mean + rest, centred - rest
+    centred = centred - _mean(xp, centred, axes)
     # a product rather than a power or abs, so that the complex step goes through
     return mean, centred, _mean(xp, centred * centred, axes)
 
