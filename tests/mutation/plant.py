@@ -35,7 +35,7 @@ NO_GRADIENT = {
     "lift", "copy", "built_in_equations", "lowers",
     "_init_wanted_after", "_check_eps", "_check_sizes", "_need_logits", "_parsed", "_once",
     "_explain_misfit", "check_images", "check_probability", "check_sizes", "check_steps",
-    "checked_width", "declared", "bias_init", "bidirectional", "_pair",
+    "bias_init", "bidirectional", "_pair",
 }  # fmt: skip
 """What declares, describes or refuses. Special methods and properties are left out too; every other
 function of the files is planted in, so that a new one cannot be forgotten."""

@@ -162,14 +162,13 @@ def translation(
         longest: tokens of a sentence in either language; longer ones are cut. By default none is.
         source, target: ``"en"`` and ``"de"``, or the other way round.
     """
-    train, test = (
-        replace(read_translations(folder, part, source, target), name=f"translation ({part})")
-        for part in ("train", "test")
-    )
+    train, test = (read_translations(folder, part, source, target) for part in ("train", "test"))
     pairs = BytePairs.train((*train.sources, *train.targets), size, ("<begin>", "<end>"))
+    both = Pairs((*train.sources, *test.sources), (*train.targets, *test.targets), "translation")
+    every = both.dataset(pairs, pairs, longest)  # one width for both parts
     return Data(
-        train=train.dataset(pairs, pairs, longest),
-        test=test.dataset(pairs, pairs, longest),
+        train=every[: len(train)],
+        test=replace(every[len(train) :], name="translation (test)"),
         name="translation",
         attribution=ATTRIBUTIONS["translation"],
         tokenizer=pairs,
