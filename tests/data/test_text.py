@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 import tracemalloc
 from collections import Counter
 from itertools import pairwise
@@ -168,8 +169,8 @@ def test_a_long_word_takes_linear_time():
     assert MADE["BytePairs"].decode(ids) == "a" * 1_000_000
 
 
-@pytest.mark.skipif(HAS_LIBRARY, reason="the tokenizers library is installed")
-def test_the_library_is_asked_for_by_name():
+def test_the_library_is_asked_for_by_name(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)  # as if it were not installed
     with pytest.raises(ConfigError, match=r"pip install 'pullback\[text\]'"):
         Library("{}")
 
