@@ -12,6 +12,7 @@ from pullback.maps import (
     LSTM,
     RNN,
     Attention,
+    CenterSteps,
     Chain,
     Conv1d,
     CrossAttention,
@@ -147,6 +148,11 @@ def sequence_cases(case: type) -> dict[str, list]:
             case(LastStep(), (1, 3, 2)),
             case(LastStep(), (3, 4, 2, 2), train=True),
             case(Padded(LastStep()), (4, 3, 2), draw=steps(2, 3, 1, 0)),
+        ],
+        "CenterSteps": [
+            case(CenterSteps(), (1, 3, 2)),
+            case(CenterSteps(), (3, 4, 2), train=True),
+            case(Padded(Chain(CenterSteps(), LSTM(2))), (4, 3, 2), draw=steps(2, 3, 1, 0)),
         ],
         "Trim": [
             case(Trim(), (1, 3, 2)),

@@ -57,7 +57,7 @@ def random_map(rng: np.random.Generator, depth: int) -> Map:
     if kind == 4:
         return (RMSNorm(), LayerNorm(), Tanh(), GELU())[rng.integers(4)]
     if kind == 5:
-        return (Positions(9), SinusoidalPositions(), Linear(WIDTH))[rng.integers(3)]
+        return (Positions(9), SinusoidalPositions(), Linear(WIDTH), CenterSteps())[rng.integers(4)]
     if kind == 6:
         return Chain(Trim(), Conv1d(WIDTH, 1 + int(rng.integers(3)), dilation=1 + flags[0]))
     one, two = random_map(rng, depth - 1), random_map(rng, depth - 1)

@@ -149,5 +149,6 @@ SEQUENCES: dict[str, Callable] = {
     "CrossAttention": cross_attention,
     "RMSNorm": lambda net, p, x, ctx: F.rms_norm(x, (x.shape[-1],), p["gamma"], net.eps),
     "LastStep": lambda net, p, x, ctx: x[:, -1],
+    "CenterSteps": lambda net, p, x, ctx: x - x.mean(dim=1, keepdim=True),
     "Trim": lambda net, p, x, ctx: x,
 }

@@ -42,7 +42,7 @@ def mnist(request: pytest.FixtureRequest) -> Data:
     return load("mnist", folder_for("mnist", request))
 
 
-CHEAP = {"translation": {"size": 300}, "reviews": {"vocabulary": 1000}}
+CHEAP = {"translation": {"size": 300}, "reviews": {"vocabulary": 1000}, "messages": {"size": 300}}
 
 
 def digest(data: Data) -> str:

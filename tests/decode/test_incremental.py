@@ -13,8 +13,8 @@ from pullback.decode import Incremental, beam_search
 from pullback.models import char_transformer, transformer_block, translator
 
 WHOLE = {
-    "AdaptiveAvgPool2d", "AvgPool2d", "Channels", "Conv1d", "Conv2d", "ConvTranspose2d", "Each",
-    "EncoderDecoder", "Flatten", "GlobalAvgPool", "GlobalMaxPool", "GroupNorm", "LastStep",
+    "AdaptiveAvgPool2d", "AvgPool2d", "CenterSteps", "Channels", "Conv1d", "Conv2d",
+    "ConvTranspose2d", "Each", "EncoderDecoder", "Flatten", "GlobalAvgPool", "GlobalMaxPool", "GroupNorm", "LastStep",
     "LogMel", "MaxPool2d", "Pad", "Padded", "RandomAffine", "RandomCrop", "RandomErasing",
     "RandomFlip", "RandomShift", "Reshape", "SideBySide", "Trim", "Upsample",
 }  # fmt: skip

@@ -13,6 +13,8 @@ TASKS = {
     "segmentation": "mnist",
     "identity": "mnist",
     "shakespeare": "shakespeare",
+    "reviews": "reviews",
+    "messages": "messages",
     "translate": "translation",
 }
 """The recipes, each with the data set that it is trained on."""

@@ -140,7 +140,7 @@ SOURCES: dict[str, _Source] = {
         "SMSSpamCollection",
         "5,574 text messages, ham and spam (UCI; CC BY 4.0), 0.5 MB",
         "length",
-        "vocabulary",
+        "size",
         "seed",
     ),
     "translation": _text(

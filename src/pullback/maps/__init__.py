@@ -35,7 +35,7 @@ from pullback.maps.resample import AdaptiveAvgPool2d, Pad, Upsample
 from pullback.maps.shape import Channels, Flatten, Reshape
 from pullback.maps.side_by_side import SideBySide
 from pullback.maps.softmax import LogSoftmax, Softmax
-from pullback.maps.steps import LastStep, Trim
+from pullback.maps.steps import CenterSteps, LastStep, Trim
 from pullback.maps.unit_norm import UnitNorm
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Attention",
     "AvgPool2d",
     "BatchNorm",
+    "CenterSteps",
     "Chain",
     "ChannelDropout",
     "Channels",

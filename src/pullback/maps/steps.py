@@ -132,3 +132,49 @@ class Trim(Choice):
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return ``gy`` without what is beyond the ends."""
         return self._chosen(res, gy), None
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class CenterSteps(Choice):
+    r"""Each channel less its mean over the steps: :math:`y_t = x_t - \frac{1}{T} \sum_s x_s`.
+
+    Of logarithms of power it takes away what a microphone and a room do to every frame alike:
+    Atal, "Effectiveness of linear prediction characteristics of the speech wave for automatic
+    speaker identification and verification" (1974). The mean is that of a sequence's own steps, and
+    ``y`` is 0 beyond its end. The map is linear and its own transpose: the pullback takes the mean
+    of ``gy`` away.
+
+    Shapes: ``x (N, T, C)``, ``y (N, T, C)``.
+
+    Raises:
+        ShapeError: an example is not a sequence of vectors.
+    """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x - mean x over the steps",
+        "gx = gy - mean gy over the steps",
+    )
+
+    def spec(self, x: Specs) -> Specs:
+        """Return the input's spec."""
+        check_steps("CenterSteps", x)
+        return x
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Return the differences; which steps are each example's own is the residual."""
+        mask = None if ctx.lengths is None else own_steps(ctx.lengths, x.shape[1])
+        return self._chosen(mask, x), mask
+
+    def _chosen(self, mask: Any, v: Any) -> Any:
+        xp = namespace(v)
+        if mask is None:
+            return v - xp.mean(v, axis=1, keepdims=True)
+        own, ones = only(mask, v), mask_of(xp.sum(mask, axis=1), mask.shape[1], v)[..., None]
+        count = xp.sum(ones, axis=1, keepdims=True)
+        mean = xp.sum(own, axis=1, keepdims=True) / xp.where(count == 0, xp.ones_like(count), count)
+        return own - ones * mean
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Return ``gy`` less its mean."""
+        return self._chosen(res, gy), None

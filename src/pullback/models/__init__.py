@@ -5,6 +5,7 @@ from pullback.models.images import lenet, resnet, small_cnn
 from pullback.models.mlp import mlp
 from pullback.models.places import center_detector, unet
 from pullback.models.recurrent import lstm_classifier
+from pullback.models.texts import text_average, text_cnn
 from pullback.models.transformer import char_transformer, transformer_block, translator
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "resnet",
     "small_cnn",
     "squeeze_excite",
+    "text_average",
+    "text_cnn",
     "transformer_block",
     "translator",
     "unet",

@@ -2,6 +2,7 @@
 
 from pullback.data.audio.recordings import (
     Recordings,
+    at_speeds,
     for_ctc,
     joined,
     read_recordings,
@@ -9,11 +10,13 @@ from pullback.data.audio.recordings import (
 )
 from pullback.data.audio.resample import resample
 from pullback.data.audio.speech import read_digits
+from pullback.data.audio.utterance import utterance
 from pullback.data.audio.wav import Sound, read_wav
 
 __all__ = [
     "Recordings",
     "Sound",
+    "at_speeds",
     "for_ctc",
     "joined",
     "read_digits",
@@ -21,4 +24,5 @@ __all__ = [
     "read_wav",
     "resample",
     "transformed",
+    "utterance",
 ]

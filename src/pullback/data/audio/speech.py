@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pullback.core.errors import DataError
 from pullback.data.audio.recordings import Recordings, read_recordings
+from pullback.data.audio.utterance import utterance
 from pullback.data.dataset import Data
 
 FILE = "free-spoken-digits.zip"
@@ -15,7 +16,7 @@ TAKES = "takes"
 
 
 def read_digits(folder: Path) -> Recordings:
-    """Return all recordings of the zip file in ``folder``, which is read in place.
+    """Return all recordings of the zip file in ``folder``, each as ``utterance`` makes it.
 
     Raises:
         DataError: it is missing or damaged.
@@ -25,7 +26,8 @@ def read_digits(folder: Path) -> Recordings:
             f"{folder / FILE}: there is no such file; put the recordings of the Free Spoken Digit "
             "Dataset there, {digit}_{speaker}_{take}.wav in one zip file"
         )
-    return replace(read_recordings(folder / FILE), name="speech")
+    found = read_recordings(folder / FILE)
+    return replace(found, samples=tuple(map(utterance, found.samples)), name="speech")
 
 
 def read(folder: Path, held: str = TAKES) -> Data:

@@ -15,7 +15,7 @@ from pullback.data.split import split
 from pullback.data.text.bpe import BytePairs
 from pullback.data.text.labelled import Pairs, Texts, read_files, read_pairs, read_table
 from pullback.data.text.readers import read_text
-from pullback.data.text.tokens import Characters, Words
+from pullback.data.text.tokens import Characters, Tokenizer, Words
 from pullback.data.text.windows import windows
 
 FOLDS = 10
@@ -85,10 +85,8 @@ def reviews(folder: Path, fold: int = 9, length: int = 1000, vocabulary: int = 2
         raise ConfigError(f"reviews: fold={fold!r}; expected a whole number from 0 to {FOLDS - 1}")
     every = read_reviews(folder)
     held = folds(every) == fold
-    return _words(
-        "reviews", every.rows(np.flatnonzero(~held)), every.rows(np.flatnonzero(held)),
-        length, vocabulary,
-    )  # fmt: skip
+    train, test = every.rows(np.flatnonzero(~held)), every.rows(np.flatnonzero(held))
+    return _labelled("reviews", train, test, Words.of(train.texts, most=vocabulary), length)
 
 
 def read_messages(folder: Path) -> Texts:
@@ -96,30 +94,29 @@ def read_messages(folder: Path) -> Texts:
     return read_table(_file(folder, "messages"))
 
 
-def messages(folder: Path, length: int = 64, vocabulary: int = 10000, seed: int = 0) -> Data:
-    """Return text messages as words; a fifth of each class is for testing.
+def messages(folder: Path, length: int = 100, size: int = 2000, seed: int = 0) -> Data:
+    """Return text messages as byte pairs; a fifth of each class is for testing.
 
     Args:
         folder: where the file is.
-        length: words of a message; of longer ones the last are left out.
-        vocabulary: the most frequent words of the training part.
+        length: tokens of a message; of longer ones the last are left out.
+        size: of the vocabulary, trained on the training part.
         seed: decides which messages are held out.
     """
     every = read_messages(folder)
     numbered = Dataset(np.arange(len(every)), every.labels, None, every.classes, "messages")
     rest, held = split(numbered, 1 / 5, seed, "stratified")
-    return _words("messages", every.rows(rest.x), every.rows(held.x), length, vocabulary)
+    train, test = every.rows(rest.x), every.rows(held.x)
+    return _labelled("messages", train, test, BytePairs.train(train.texts, size), length)
 
 
-def _words(name: str, train: Texts, test: Texts, length: int, vocabulary: int) -> Data:
-    """Return two parts as words, of a vocabulary that only the training part decides on."""
-    words = Words.of(train.texts, most=vocabulary)
+def _labelled(name: str, train: Texts, test: Texts, tokenizer: Tokenizer, length: int) -> Data:
     return Data(
-        train=replace(train, name=name).dataset(words, length),
-        test=replace(test, name=f"{name} (test)").dataset(words, length),
+        train=replace(train, name=name).dataset(tokenizer, length),
+        test=replace(test, name=f"{name} (test)").dataset(tokenizer, length),
         name=name,
         attribution=ATTRIBUTIONS[name],
-        tokenizer=words,
+        tokenizer=tokenizer,
     )
 
 
