@@ -13,6 +13,7 @@ from pullback.maps import (
     LSTM,
     RNN,
     Attention,
+    CenterSteps,
     Chain,
     Conv1d,
     CrossAttention,

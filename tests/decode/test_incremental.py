@@ -14,9 +14,9 @@ from pullback.models import char_transformer, transformer_block, translator
 
 WHOLE = {
     "AdaptiveAvgPool2d", "AvgPool2d", "CenterSteps", "Channels", "Conv1d", "Conv2d",
-    "ConvTranspose2d", "Each", "EncoderDecoder", "Flatten", "GlobalAvgPool", "GlobalMaxPool", "GroupNorm", "LastStep",
-    "LogMel", "MaxPool2d", "Pad", "Padded", "RandomAffine", "RandomCrop", "RandomErasing",
-    "RandomFlip", "RandomShift", "Reshape", "SideBySide", "Trim", "Upsample",
+    "ConvTranspose2d", "Each", "EncoderDecoder", "Flatten", "GlobalAvgPool", "GlobalMaxPool",
+    "GroupNorm", "LastStep", "LogMel", "MaxPool2d", "Pad", "Padded", "RandomAffine", "RandomCrop",
+    "RandomErasing", "RandomFlip", "RandomShift", "Reshape", "SideBySide", "Trim", "Upsample",
 }  # fmt: skip
 """The maps that need a sequence as a whole, or are not of sequences."""
 BOUNDS = {"float32": 1e-5, "float64": 1e-12}
