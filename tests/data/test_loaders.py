@@ -42,7 +42,12 @@ def mnist(request: pytest.FixtureRequest) -> Data:
     return load("mnist", folder_for("mnist", request))
 
 
-CHEAP = {"translation": {"size": 300}, "reviews": {"vocabulary": 1000}, "messages": {"size": 300}}
+CHEAP = {
+    "translation": {"size": 300},
+    "reviews": {"vocabulary": 1000},
+    "messages": {"size": 300},
+    "connected": {"count": 20, "tests": 10},
+}
 
 
 def digest(data: Data) -> str:

@@ -23,7 +23,8 @@ HELP = {
     "train": "Train on DATA: a data set's name (see 'pullback datasets'), an .npz file, or a "
     f"folder with a folder of images for each class; or one of the recipes {', '.join(TASKS)}.",
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
-    "predict": "Say what the model of RUN sees in each image, or in all those of a folder.",
+    "predict": "Say what the model of RUN sees in each image, or in all those of a folder, hears "
+    "in each WAV file, or makes of each text.",
     "generate": "Write a text with the language model of RUN.",
     "resume": "Continue the run in folder RUN where it stopped.",
     "check": "Check the gradient of every tensor of RUN (a run's folder or a .toml configuration).",
@@ -94,14 +95,14 @@ def evaluate(**options: Any) -> None:
 
 @cli.command(help=HELP["predict"])
 @click.argument("run")
-@click.argument("images", nargs=-1, required=True)
+@click.argument("inputs", nargs=-1, required=True)
 @click.option("--top", default=1, type=click.IntRange(min=1), help="How many classes to show.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an image.")
-def predict(run: str, images: tuple[str, ...], top: int, as_json: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an input.")
+def predict(run: str, inputs: tuple[str, ...], top: int, as_json: bool) -> None:
     """Predict."""
-    from pullback.cli.use import predict_command
+    from pullback.cli.predict import predict_command
 
-    predict_command(run, images, top, as_json)
+    predict_command(run, inputs, top, as_json)
 
 
 @cli.command(help=HELP["generate"])

@@ -12,6 +12,8 @@ TASKS = {
     "detection": "mnist",
     "segmentation": "mnist",
     "identity": "mnist",
+    "speech": "speech",
+    "connected": "connected",
     "shakespeare": "shakespeare",
     "reviews": "reviews",
     "messages": "messages",

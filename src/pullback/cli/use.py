@@ -1,20 +1,13 @@
-"""``pullback evaluate``, ``predict`` and ``datasets``: what comes after training."""
+"""``pullback evaluate`` and ``datasets``."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pullback.core.errors import ConfigError
 from pullback.data import available, load
 from pullback.data.dataset import Data
-from pullback.data.files import reading_pool
-from pullback.data.folder import pictures_in
 from pullback.data.images import PictureFormat
 from pullback.train.fit import data_of_source
 from pullback.train.metrics import usual_metrics
@@ -23,8 +16,6 @@ from pullback.train.model_file import load_model
 from pullback.train.run_folder import RunFolder
 from pullback.train.verdicts import judge
 
-AT_ONCE = 256
-"""Images that are read before the model sees them."""
 TEXT = {
     "at_hand": "at hand",
     "absent": "downloaded when first used",
@@ -72,37 +63,6 @@ def _other_data(model: Model, data: str, data_dir: str | None) -> Data:
         return load(data, data_dir=data_dir)
     size = (image.height, image.width)
     return load(data, size=size, channels=image.channels, classes=model.classes)
-
-
-def predict_command(run: str, images: tuple[str, ...], top: int, as_json: bool) -> None:
-    """Print the class that the model sees in each image, and how probable it finds it."""
-    model = load_model(run)
-    if model.image is None or model.classes is None:
-        raise ConfigError(
-            f"{run}: this model was not trained on images; "
-            "use pullback.load_model(path).predict(examples)"
-        )
-    for path, row in _probabilities(model, images):
-        best = np.argsort(-row, kind="stable")[:top]
-        if as_json:
-            shares = dict(zip(model.classes, map(float, row), strict=True))
-            label = model.classes[best[0]]
-            print(json.dumps({"image": path, "class": label, "probabilities": shares}))
-        else:
-            shown = ", ".join(f"{model.classes[i]}  ({row[i]:.1%})" for i in best)
-            name = os.fsencode(path).decode(errors="replace")  # names need not be UTF-8
-            print(f"{name}: {shown}")
-
-
-def _probabilities(model: Model, images: tuple[str, ...]) -> Iterator[tuple[str, np.ndarray]]:
-    """Return each image's path and the probabilities of the classes; of a folder, all in it."""
-    assert model.image is not None
-    paths = [path for image in images for path in pictures_in(image)]
-    with reading_pool() as pool:
-        for start in range(0, len(paths), AT_ONCE):
-            part = paths[start : start + AT_ONCE]
-            examples = np.stack(list(pool.map(model.image.read, part)))
-            yield from zip(part, model.predict_proba(examples), strict=True)
 
 
 def datasets_command(data_dir: str | None, as_json: bool) -> None:

@@ -90,6 +90,12 @@ def _load_speech(data_dir: str | Path | None, **options: Any) -> Data:
     return speech.read(_folder("speech", data_dir), **options)
 
 
+def _load_connected(data_dir: str | Path | None, **options: Any) -> Data:
+    from pullback.data.audio import speech
+
+    return speech.connected(_folder("speech", data_dir), **options)
+
+
 def _text(name: str, kind: str, file: str, description: str, *options: str) -> _Source:
     def read(data_dir: str | Path | None, **chosen: Any) -> Data:
         from pullback.data.text.sources import READERS
@@ -117,6 +123,12 @@ SOURCES: dict[str, _Source] = {
         _load_speech,
         _finder("speech", "free-spoken-digits.zip"),
         ("held",),
+    ),
+    "connected": _Source(
+        "sequences of three to six of those digits by one speaker",
+        _load_connected,
+        _finder("speech", "free-spoken-digits.zip"),
+        ("count", "tests"),
     ),
     "shakespeare": _text(
         "shakespeare",

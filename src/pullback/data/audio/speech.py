@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from pullback.core.errors import DataError
-from pullback.data.audio.recordings import Recordings, read_recordings
+from pullback.data.audio.recordings import Recordings, joined, read_recordings
 from pullback.data.audio.utterance import utterance
 from pullback.data.dataset import Data
 
@@ -52,3 +54,28 @@ def read(folder: Path, held: str = TAKES) -> Data:
         attribution=ATTRIBUTION,
         rate=every.rate,
     )
+
+
+def connected(folder: Path, count: int = 3000, tests: int = 600) -> Data:
+    """Return sequences of three to six spoken digits by one speaker; see ``joined``.
+
+    Those for testing are made of the first five recordings of every digit by every speaker, those
+    for training of all others.
+
+    Args:
+        folder: where the zip file is.
+        count: sequences for training.
+        tests: sequences for testing.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    every = read_digits(folder)
+    parts = [joined(part, n) for part, n in zip(every.by_take(), (count, tests), strict=True)]
+    longest = max(part.x.shape[1] for part in parts)
+    train, test = (replace(part, x=_wider(part.x, longest), name="connected") for part in parts)
+    return Data(train, test, name="connected", attribution=ATTRIBUTION, rate=every.rate)
+
+
+def _wider(x: np.ndarray, width: int) -> np.ndarray:
+    return np.pad(x, ((0, 0), (0, width - x.shape[1])), constant_values=np.nan)

@@ -28,4 +28,5 @@ def utterance(samples: np.ndarray) -> np.ndarray:
     heard = np.flatnonzero(power > QUIET * power.max())
     loud = np.sqrt(np.sort(power)[-LOUDEST:].mean())
     kept = samples[heard[0] * FRAME : (heard[-1] + 1) * FRAME]
-    return (kept * (LEVEL / loud)).astype(np.float32)
+    level: np.ndarray = (kept * (LEVEL / loud)).astype(np.float32)
+    return level
