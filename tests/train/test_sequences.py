@@ -11,6 +11,7 @@ import pullback as pb
 from pullback.data.dataset import Dataset
 from pullback.data.rows import padded
 from pullback.data.text import windows
+from pullback.train.evaluate import evaluation_batch
 from pullback.train.events import Progress
 
 
@@ -75,3 +76,10 @@ def test_tokens_are_not_normalised():
     for kind in KINDS:
         run = fit(kind, max_steps=1)
         assert (run.model.normalizer.scale, run.model.normalizer.shift) == (1.0, 0.0)
+
+
+def test_evaluation_takes_fewer_long_sequences_at_once():
+    for outputs, steps, count in ((10, None, 1024), (10, 16, 1024), (10, 64, 256), (9000, 64, 29)):
+        net = pb.Chain(pb.Linear(outputs))
+        shape = (4,) if steps is None else (steps, 4)
+        assert evaluation_batch(net, pb.Spec(shape)) == count

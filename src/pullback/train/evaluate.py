@@ -18,15 +18,17 @@ from pullback.train.metrics import Metric, Tally
 
 EVALUATION_BATCH = 1024
 """Examples at once where no gradient is needed: large enough to keep the processor busy."""
-MOST_OUTPUTS = 1 << 24
-"""Numbers that a network may give at once."""
+MOST_OUTPUTS, MOST_STEPS = 1 << 24, 1 << 14
+"""Numbers that a network may give at once, and steps of sequences: each has many numbers inside."""
 
 
 def evaluation_batch(net: Map, x: Specs) -> int:
     """Return how many examples go through a network at once where no gradient is needed."""
     y = net.spec(x)
-    each: int = max(1, sum(part.size for part in (y if isinstance(y, tuple) else (y,))))
-    return min(EVALUATION_BATCH, max(1, MOST_OUTPUTS // each))
+    parts = y if isinstance(y, tuple) else (y,)
+    outputs = max(1, sum(part.size for part in parts))
+    steps = max((part.shape[0] for part in parts if len(part.shape) == 2), default=1)
+    return min(EVALUATION_BATCH, max(1, min(MOST_OUTPUTS // outputs, MOST_STEPS // steps)))
 
 
 def evaluate(
