@@ -14,14 +14,14 @@ from pullback.data.dataset import Data, Dataset
 from pullback.maps import LogMel
 from pullback.train.model import Model
 
-FLOOR = 0.01
-"""What is added to the power of each band, see ``LogMel``: about 25 dB below loud speech."""
+MELS, FLOOR = 24, 0.01
+"""Bands, and what is added to the power of each, see ``LogMel``: about 25 dB below loud speech."""
 
 
 def mel_of(data: Data) -> LogMel:
     """Return the map from samples to features."""
     assert data.rate is not None
-    return LogMel(data.rate, floor=FLOOR)
+    return LogMel(data.rate, mels=MELS, floor=FLOOR)
 
 
 def recordings_of(data: Data, part: Dataset) -> Recordings:

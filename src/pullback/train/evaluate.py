@@ -27,8 +27,9 @@ def evaluation_batch(net: Map, x: Specs) -> int:
     y = net.spec(x)
     parts = y if isinstance(y, tuple) else (y,)
     outputs = max(1, sum(part.size for part in parts))
-    steps = max((part.shape[0] for part in parts if len(part.shape) == 2), default=1)
-    return min(EVALUATION_BATCH, max(1, min(MOST_OUTPUTS // outputs, MOST_STEPS // steps)))
+    steps: int = max((part.shape[0] for part in parts if len(part.shape) == 2), default=1)
+    most: int = min(MOST_OUTPUTS // outputs, MOST_STEPS // steps)
+    return min(EVALUATION_BATCH, max(1, most))
 
 
 def evaluate(

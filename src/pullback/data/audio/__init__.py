@@ -1,5 +1,6 @@
 """Sound: WAV files, other rates, and recordings as data sets."""
 
+from pullback.data.audio.coloured import coloured
 from pullback.data.audio.recordings import (
     Recordings,
     at_speeds,
@@ -17,6 +18,7 @@ __all__ = [
     "Recordings",
     "Sound",
     "at_speeds",
+    "coloured",
     "for_ctc",
     "joined",
     "read_digits",
