@@ -1,6 +1,7 @@
 """Recordings from zip files and folders, their parts, and sequences of them."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,15 @@ from sounds import wav
 
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, DataError
-from pullback.data.audio import for_ctc, joined, read_digits, read_recordings, transformed
+from pullback.data.audio import (
+    at_speeds,
+    coloured,
+    for_ctc,
+    joined,
+    read_digits,
+    read_recordings,
+    transformed,
+)
 from pullback.losses import CTC
 from pullback.maps import LogMel
 
@@ -192,3 +201,35 @@ def test_the_spoken_digits(data_dir):
     assert (len(rest), len(held)) == (2700, 300)
     assert [len(part) for part in every.by_speaker("theo")] == [2500, 500]
     np.testing.assert_array_equal(np.bincount(held.labels), np.full(10, 30))
+
+
+def test_other_speeds_are_other_lengths_and_pitches(archive):
+    t = np.arange(4000) / 8000
+    found = read_recordings(archive)
+    one = replace(found, samples=tuple(np.sin(2 * np.pi * 500 * t).astype("f4") for _ in range(24)))
+    every = at_speeds(one, (0.8, 1.25))
+    assert [len(every.samples[i]) for i in (0, 24, 48)] == [4000, 5000, 3200]
+    for i, pitch in ((0, 500), (24, 400), (48, 625)):
+        power = np.abs(np.fft.rfft(every.samples[i]))
+        assert power.argmax() * 8000 / len(every.samples[i]) == pytest.approx(pitch, abs=2)
+    np.testing.assert_array_equal(every.labels, np.tile(found.labels, 3))
+    assert every.speakers == found.speakers * 3
+    np.testing.assert_array_equal(every.takes, np.tile(found.takes, 3))
+
+
+def test_other_microphones_add_a_smooth_curve(archive):
+    features = transformed(read_recordings(archive).dataset(), LogMel(8000))
+    found = coloured(features, 2.0, seed=3)
+    added = found.x - features.x
+    np.testing.assert_array_equal(np.isnan(found.x), np.isnan(features.x))
+    curves = np.nanmean(added, axis=1)
+    steps = np.broadcast_to(curves[:, None], added.shape)
+    np.testing.assert_allclose(added, np.where(np.isnan(added), np.nan, steps), atol=1e-4)
+    waves = np.cos(np.pi * np.outer(np.arange(6), np.linspace(0, 1, 40)))
+    parts, rest, *_ = np.linalg.lstsq(waves.T, curves.T, rcond=None)
+    assert np.abs(rest).max() < 1e-6
+    expected = 2 / np.sqrt([1, 1, 2, 3, 4, 5])
+    assert (0.5 * expected < parts.std(axis=1)).all()
+    assert (parts.std(axis=1) < 1.7 * expected).all()
+    np.testing.assert_array_equal(coloured(features, 2.0, seed=3).x, found.x)
+    assert not np.array_equal(coloured(features, 2.0, seed=4).x, found.x, equal_nan=True)
