@@ -79,7 +79,7 @@ def started(net, x, seed=0):
 
 def test_random_networks_piece_by_piece(rng):
     compared = 0
-    for seed in range(300):
+    for seed in range(400):
         drawn = np.random.default_rng(seed)
         net = pb.Chain(*(random_map(drawn, 2) for _ in range(2)))
         if not net.stepwise:
