@@ -308,6 +308,7 @@ def test_a_group_of_sequences_knows_no_lengths(rng):
     ctx = pb.Context(lengths=np.array([1, 2]))
     np.testing.assert_array_equal(forward(net, x, ctx), forward(net, x))
     assert net.out_lengths(np.array([1, 2])) is None
+    assert pb.Chain(net, pb.Conv1d(2)).out_lengths(np.array([1, 2])) is None
 
 
 @pytest.mark.parametrize(
