@@ -15,13 +15,14 @@ from suite.workloads import (
     Images,
     Inference,
     Programs,
+    Sequences,
     Training,
     Update,
     Workload,
 )
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-KINDS = (Training, Images, Inference, Update, Programs, Allocation, Growth)
+KINDS = (Training, Images, Sequences, Inference, Update, Programs, Allocation, Growth)
 HEAD = (
     "| Peer | Ratio, median | Smallest and largest | Rounds | Pullback | Peer |",
     "|---|---|---|---|---|---|",
@@ -62,7 +63,7 @@ def _machine(results: dict[str, Any]) -> Iterator[str]:
         for result in results["workloads"].values()
         for peak in result.get("of_peak", {}).get("peaks", ())
     ]
-    yield f"- Machine: {found['processor']}, {found['cores']} processors, {found['system']}."
+    yield f"- Machines of {found['cores']} processors, {found['system']}; which, each row says."
     yield f"- Versions: Python {found['python']}, {versions}."
     if peaks:
         yield (
@@ -113,7 +114,8 @@ def _row(title: str, row: dict[str, Any], unit: str) -> str:
 
 def _circumstances(result: dict[str, Any]) -> str:
     dates = sorted({result["date"], *(row["date"] for row in result["peers"].values())})
-    words = [f"Measured on {' and '.join(dates)}, {result['threads']} threads."]
+    where = f"on {result['processor']}, {result['threads']} threads"
+    words = [f"Measured on {' and '.join(dates)} {where}."]
     if "of_peak" in result:
         shares = result["of_peak"]
         words.append(

@@ -29,6 +29,7 @@ def add(
         "peers": {peer: rows[peer] for peer in PEERS if peer in rows},
         "date": date,
         "threads": threads,
+        "processor": machine()["processor"],
     }
     merged = {
         "machine": machine(),
