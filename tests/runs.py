@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import pullback as pb
 from pullback.engine.kernels.compiled import NOTE
@@ -84,3 +88,31 @@ def run_command(*arguments: Any, cwd: Path, **env: str) -> subprocess.CompletedP
         timeout=120,
         check=False,
     )
+
+
+def command_shows_figures(
+    name: str,
+    recipe: Callable[..., Any],
+    out: Path,
+    flags: list[str],
+    monkeypatch: Any,
+    capsys: Any,
+) -> None:
+    """``pullback train NAME``, with a smaller recipe in its place, prints what was measured."""
+    from pullback.cli.main import main
+
+    import_module("pullback.cli.train")  # else it would import, and keep, what is put in place here
+    monkeypatch.setattr("pullback.data.load", lambda name, data_dir=None: None)
+    monkeypatch.setattr(f"pullback.recipes.{name}.{name}", recipe)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", name, "--epochs", "1", "--out", str(out), *flags])
+    assert not ended.value.code
+    shown = capsys.readouterr().out
+    figures = json.loads((out / "figures.json").read_text())
+    measured = {key: value for key, value in figures.items() if isinstance(value, float)}
+    assert measured
+    if flags:
+        done = json.loads(shown.splitlines()[-1])
+        assert {f"test_{key}": value for key, value in measured.items()}.items() <= done.items()
+    else:
+        assert all(f"test {key} {value:.4f}" in shown for key, value in measured.items())

@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 import pytest
-from runs import pullback
+from runs import command_shows_figures, pullback
 from sounds import wav
 
 import pullback as pb
@@ -144,3 +144,13 @@ def test_an_utterance_is_what_is_said(rng):
     np.testing.assert_array_equal(utterance(np.zeros(500, "f4")), np.zeros(500, "f4"))
     assert utterance(np.zeros(0, "f4")).shape == (0,)
     assert utterance(np.full(30, 0.5, "f4")).shape == (30,)
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+@pytest.mark.parametrize("recipe", [speech, connected])
+def test_the_command_shows_the_figures(recipe, flags, data, rows, tmp_path, monkeypatch, capsys):
+    part = data if recipe is speech else rows
+    command_shows_figures(
+        recipe.__name__, lambda _, out, **given: recipe(part, out, units=4, **given),
+        tmp_path / "run", flags, monkeypatch, capsys,
+    )  # fmt: skip

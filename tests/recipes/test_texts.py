@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 import pytest
-from runs import pullback
+from runs import command_shows_figures, pullback
 
 import pullback as pb
 from pullback.core.errors import ConfigError
@@ -152,3 +152,23 @@ def test_an_interrupted_recipe_measures_nothing(recipe, data, pairs, tmp_path):
     result = recipe(part, tmp_path, epochs=2, width=8, callbacks=[interrupt])
     assert result.run.stopped == "interrupted"
     assert result.figures == {}
+
+
+SMALL = {
+    "reviews": (reviews, {"width": 4}),
+    "messages": (messages, {"width": 4}),
+    "translate": (translate, {"layers": 1, "heads": 2, "width": 8}),
+}
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+@pytest.mark.parametrize("name", SMALL)
+def test_the_command_shows_the_figures(name, flags, data, pairs, tmp_path, monkeypatch, capsys):
+    if name == "translate":
+        pytest.importorskip("sacrebleu", reason="BLEU needs sacrebleu")
+    recipe, options = SMALL[name]
+    part = pairs if name == "translate" else data
+    command_shows_figures(
+        name, lambda _, out, **given: recipe(part, out, **options, **given),
+        tmp_path / "run", flags, monkeypatch, capsys,
+    )  # fmt: skip

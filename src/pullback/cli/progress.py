@@ -129,7 +129,7 @@ class LineReporter(Reporter):
             return
         if run.stopped != "epochs":
             self.write(TEXT["stopped"].format(reason=REASONS[run.stopped]))
-        if "test_accuracy" in figures:
+        if {"test_accuracy", "test_loss"} <= figures.keys():
             self.write(
                 TEXT["result"].format(accuracy=figures["test_accuracy"], loss=figures["test_loss"])
             )
