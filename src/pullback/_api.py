@@ -13,7 +13,7 @@ from pullback.maps import *  # noqa: F403
 from pullback.maps import __all__ as _map_names
 from pullback.train import events
 from pullback.train.fit import Run, fit, resume
-from pullback.train.gradient import value_and_grad
+from pullback.losses.gradient import value_and_grad
 from pullback.train.history import History
 from pullback.train.model import Model
 from pullback.train.model_file import load_model

@@ -11,7 +11,7 @@ from contract_cases import INPUTS
 from loss_cases import LOSS_CASES, LossCase, all_loss_cases, all_loss_inputs
 
 from pullback.check import complex_step_gradient, difference_gradient
-from pullback.check.analytic import analytic
+from pullback.core.analytic import analytic
 from pullback.core.errors import ShapeError
 from pullback.losses import LOSSES
 

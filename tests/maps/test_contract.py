@@ -18,7 +18,7 @@ from arrays import (
 from contract_cases import CASES, INPUTS, Case, Setting, all_cases, all_inputs, setting
 
 from pullback.check import adjoint_error, complex_step_gradient, difference_gradient
-from pullback.check.analytic import analytic
+from pullback.core.analytic import analytic
 from pullback.core.map import MAPS
 from pullback.core.spec import spec_of
 from pullback.core.theta import Theta, write_gradient

@@ -18,7 +18,7 @@ from networks import KINKED, SMOOTH, placed  # noqa: E402
 from torch_losses import THEIRS  # noqa: E402
 from torch_maps import apply  # noqa: E402
 
-from pullback.check.analytic import analytic  # noqa: E402
+from pullback.core.analytic import analytic  # noqa: E402
 from pullback.core.theta import Theta, write_gradient  # noqa: E402
 from pullback.core.tree import leaves  # noqa: E402
 

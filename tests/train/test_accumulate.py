@@ -8,7 +8,7 @@ from arrays import relative_error
 from runs import digits
 
 import pullback as pb
-from pullback.train.gradient import forward_error_backward
+from pullback.losses.gradient import forward_error_backward
 from pullback.train.step import parts
 
 NET = pb.Chain(

@@ -9,7 +9,7 @@ from pullback.core.errors import ShapeError
 from pullback.data.dataset import Dataset
 from pullback.engine import lower_loss
 from pullback.losses import CrossEntropy, WeightedSum, term_weights
-from pullback.train.gradient import value_and_grad
+from pullback.losses.gradient import value_and_grad
 
 LENGTHS = (5, 1, 3, 0, 5, 2, 4, 1)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pullback.check.analytic import analytic
+from pullback.core.analytic import analytic
 from pullback.check.sample import Sample, directions
 from pullback.core.errors import ConfigError
 from pullback.core.theta import Theta

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pullback.check import mistakes
-from pullback.check.analytic import analytic
+from pullback.core.analytic import analytic
 from pullback.check.contract import EXACT, norm_of, relative
 from pullback.check.hygiene import same
 from pullback.check.jacobian import BOUNDS, COMPLEX, DIFFERENCES

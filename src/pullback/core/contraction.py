@@ -1,8 +1,8 @@
 r"""A parameter's gradient as data: which arrays to multiply, and over what to sum.
 
 ``C("no,ni->io", delta=d, x=x)`` says :math:`G_{io} = \sum_n d_{no} x_{ni}`. The letter ``n`` is
-always the example. From the one declaration come the sum, the gradient of each example, and the
-squared norms of those without forming them.
+always the example. From the one declaration come the sum, the gradient of each example, the squared
+norms of those without forming them, and more that can be asked of them (see ``pair``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 
 from pullback.core.arrays import namespace
 from pullback.core.errors import ShapeError
+from pullback.core.pair import EXAMPLE, Pair, pair_of
 
-EXAMPLE = "n"
 Place = tuple[str, tuple[int, ...], float]
 """An operand's name, a place in it, and the number there."""
 
@@ -69,27 +69,41 @@ class Contraction:
             for letter, size in zip(term, operand.shape, strict=True)
         }
 
+    def scaled(self, weight: Any) -> Contraction:
+        """Return the contraction whose examples' gradients are these times ``weight (N,)``."""
+        first, *others = self.operands
+        shape = tuple(-1 if letter == EXAMPLE else 1 for letter in self.terms[0])
+        operands = (first * weight.reshape(shape), *others)
+        return Contraction(self.equation, **dict(zip(self.names, operands, strict=True)))
+
+    @property
+    def pair(self) -> Pair:
+        """The gradient of each example as a product of two blocks."""
+        _check_sizes(self.equation, self.operands)
+        return pair_of(self.terms, self.output, self.operands)
+
     def each(self) -> Any:
         """Return the gradients of the single examples, of shape ``(n, *parameter)``."""
-        equation = f"{','.join(self.terms)}->{EXAMPLE}{self.output}"
-        return _einsum(equation, self.operands, None)
+        return self.pair.each()
 
     def sq_norms(self) -> Any:
-        r"""Return the squared norm of each example's gradient, of shape ``(n,)``.
+        r"""Return ``(n,)`` :math:`\|G_n\|^2`, the squared norm of each example's gradient.
 
-        :math:`\|G_n\|^2` is the Einstein sum of the operands with themselves, in which the axes
-        of the parameter are shared by both copies and the summed axes are not. The gradients
-        themselves are not formed where another order is cheaper.
+        The gradients themselves are not formed where another order is cheaper.
         """
-        kept = set(self.output) | {EXAMPLE}
-        rename: dict[str, str] = {}
-        free = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-        for letter in "".join(self.terms):
-            if letter not in kept and letter not in rename:
-                rename[letter] = next(free)
-        copies = ["".join(rename.get(letter, letter) for letter in term) for term in self.terms]
-        equation = f"{','.join((*self.terms, *copies))}->{EXAMPLE}"
-        return _einsum(equation, self.operands * 2, None)
+        return self.pair.sq_norms()
+
+    def sq_sum(self, weight: Any = None) -> Any:
+        r"""Return :math:`\sum_n w_n G_n^2`, squared number by number, of the parameter's shape."""
+        return self.pair.sq_sum(weight)
+
+    def along(self, v: Any) -> Any:
+        r"""Return ``(n,)`` :math:`\langle G_n, v \rangle`, for ``v`` of the parameter's shape."""
+        return self.pair.along(v)
+
+    def inner(self) -> Any:
+        r"""Return ``(n, n)`` :math:`\langle G_n, G_m \rangle`, between all pairs of examples."""
+        return self.pair.inner()
 
     def summands(self, index: tuple[int, ...]) -> Iterator[tuple[Place, ...]]:
         """Yield the terms that entry ``index`` of the gradient is the sum of.

@@ -77,6 +77,33 @@ class Scatter(Contraction):
         products = xp.matmul(self._delta, xp.permute_dims(self._delta, (0, 2, 1)))
         return xp.sum(xp.where(same, products, xp.zeros_like(products)), axis=(1, 2))
 
+    def scaled(self, weight: Any) -> Contraction:
+        """Return the same with each example's rows times its ``weight``."""
+        return Scatter(self._count, self._ids, self._delta * weight[:, None, None])
+
+    def sq_sum(self, weight: Any = None) -> Any:
+        """Return the sum of the squared gradients, one example after another."""
+        squares = full((self._count, self._delta.shape[-1]), 0.0, self._delta)
+        for n in range(self._ids.shape[0]):
+            alone = Scatter(self._count, self._ids[n : n + 1], self._delta[n : n + 1]).sum()
+            squares = squares + alone * alone * (1 if weight is None else weight[n])
+        return squares
+
+    def along(self, v: Any) -> Any:
+        """Return ``(n,)`` the scalar products with ``v (count, C)``: of its rows that were taken."""
+        xp = namespace(self._delta)
+        taken = xp.where((self._ids >= 0)[..., None], v[self._ids], xp.zeros_like(self._delta))
+        return xp.sum(taken * self._delta, axis=(1, 2))
+
+    def inner(self) -> Any:
+        """Return ``(n, n)`` the scalar products of examples: of their rows with the same id."""
+        xp, (examples, positions) = namespace(self._delta), self._ids.shape
+        ids, rows = self._ids.reshape((-1,)), self._delta.reshape((examples * positions, -1))
+        same = (ids[:, None] == ids[None, :]) & (ids >= 0)[:, None]
+        products = xp.matmul(rows, xp.permute_dims(rows, (1, 0)))
+        products = xp.where(same, products, xp.zeros_like(products))
+        return xp.sum(products.reshape((examples, positions, examples, positions)), axis=(1, 3))
+
     def __getattr__(self, name: str) -> Any:
         if name not in Contraction.__slots__:
             raise AttributeError(name)

@@ -13,8 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pullback.core.arrays import namespace
-from pullback.core.errors import ShapeError
+from pullback.core.arrays import as_array_like, namespace
+from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.registry import Registry
 from pullback.core.spec import Array
 
@@ -49,12 +49,38 @@ class Loss:
         del target
         return None
 
+    @property
+    def likelihood(self) -> bool:
+        """Whether it is minus the log density of a distribution with natural parameters ``y``.
+
+        The Fisher matrix of the model is then its Gauss-Newton matrix. A squared error belongs to
+        the normal distribution of the variance that its scale says.
+        """
+        return False
+
+    def random_root(self, y: Array, target: Array, rng: np.random.Generator) -> Array:
+        r"""Return random numbers in the shape of ``y`` with mean 0 and, for each example, mean
+        square :math:`\partial^2 \ell_n / \partial y_n^2`.
+
+        Raises:
+            ConfigError: the loss has none.
+        """
+        del y, target, rng
+        raise ConfigError(
+            f"{type(self).__name__} has no random root of its curvature; ask for what is exact"
+        )
+
     def link(self, y: Array) -> Array:
         """Return the prediction that outputs ``y`` stand for: probabilities, or ``y`` itself."""
         return y
 
 
 LOSSES: Registry[Loss] = Registry("loss")
+
+
+def random_signs(y: Array, rng: np.random.Generator) -> Array:
+    """Return 1 and -1 at random, in the shape, library and dtype of ``y``."""
+    return as_array_like(2.0 * rng.integers(0, 2, tuple(y.shape)) - 1, y)
 
 
 def matched(y: Array, target: Array) -> Array:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pullback.core.arrays import namespace
+import numpy as np
+
+from pullback.core.arrays import as_array_like, full, namespace
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.spec import Array
-from pullback.core.stable import log_softmax, sigmoid, softmax
+from pullback.core.stable import log_softmax, sigmoid, sigmoid_and_slope, softmax
 from pullback.losses.base import (
     LOSSES,
     Loss,
@@ -17,11 +19,21 @@ from pullback.losses.base import (
     outputs,
     over_outputs,
     positions_as_rows,
+    random_signs,
 )
 
 
 def _softmax(y: Array) -> Array:
     return softmax(namespace(y), y)
+
+
+def _one_drawn(y: Array, rng: np.random.Generator) -> Array:
+    """Return probabilities ``softmax(y)`` less a one at a class that is drawn by them."""
+    p = _softmax(y)
+    sums = np.cumsum(np.asarray(p, np.float64), axis=-1)
+    drawn = rng.random(sums.shape[:-1])[..., None] * sums[..., -1:]
+    taken = np.minimum((sums <= drawn).sum(axis=-1), sums.shape[-1] - 1)
+    return p - as_array_like(np.eye(sums.shape[-1])[taken], y)
 
 
 def _need_logits(what: str, y: Array) -> None:
@@ -30,6 +42,24 @@ def _need_logits(what: str, y: Array) -> None:
             f"{what} needs outputs (N, classes), found {tuple(y.shape)}; "
             "end the network with Linear(classes), after Flatten if there are more axes"
         )
+
+
+def _padded(y: Array, target: Array) -> bool:
+    """Whether targets are class numbers of positions, some of which may be padding."""
+    return at_positions(target) and target.ndim == y.ndim - 1
+
+
+def _positions(y: Array, target: Array) -> Array:
+    """Return ``(N,)`` how many positions of each example count, at least 1."""
+    count = over_outputs(full(tuple(y.shape[:-1]), 1.0, y), "sum")
+    if _padded(y, target):
+        count = namespace(y).astype(over_outputs(target >= 0, "sum"), y.dtype)
+    return namespace(y).where(count == 0, namespace(y).ones_like(count), count)
+
+
+def _column(y: Array) -> tuple[int, ...]:
+    """Return the shape in which a number for each example stands beside ``y``."""
+    return (-1, *(1,) * (y.ndim - 1))
 
 
 @LOSSES.register
@@ -82,11 +112,7 @@ class CrossEntropy(Loss):
         """Return the values in nats and their slopes."""
         if y.ndim < 2 or (y.ndim > 2 and target.ndim == 1):  # one class an example: no positions
             _need_logits("CrossEntropy", y)
-        xp = namespace(y)
-        padded = at_positions(target) and target.ndim == y.ndim - 1
-        q = self._weighed(xp, y, self._smoothed(y, positions_as_rows(y, target, padded)))
-        if padded:  # smoothing has given the rows of padding a share
-            q = xp.where((target >= 0)[..., None], q, xp.zeros_like(q))
+        xp, q = namespace(y), self._shares(y, target)
         log_p = log_softmax(xp, y)
         # 0 log 0 = 0: a class that has no share of the target costs nothing, even at p = 0.
         terms = q * xp.where(q == 0, xp.zeros_like(q), log_p)
@@ -94,12 +120,29 @@ class CrossEntropy(Loss):
         slope = xp.exp(log_p) * xp.sum(q, axis=-1, keepdims=True) - q
         if y.ndim == 2:
             return values, slope
-        if not padded:
-            return over_outputs(values, "mean"), slope / outputs(values)
-        count = xp.astype(over_outputs(target >= 0, "sum"), y.dtype)
-        count = xp.where(count == 0, xp.ones_like(count), count)
-        share = count.reshape((-1, *(1,) * (y.ndim - 1)))
-        return over_outputs(values, "sum") / count, slope / share
+        count = _positions(y, target)
+        return over_outputs(values, "sum") / count, slope / count.reshape(_column(y))
+
+    def _shares(self, y: Array, target: Array) -> Array:
+        """Return what each class counts: the target, smoothed and weighed, 0 where it is padding."""
+        xp, padded = namespace(y), _padded(y, target)
+        q = self._weighed(xp, y, self._smoothed(y, positions_as_rows(y, target, padded)))
+        if padded:  # smoothing has given the rows of padding a share
+            q = xp.where((target >= 0)[..., None], q, xp.zeros_like(q))
+        return q
+
+    @property
+    def likelihood(self) -> bool:
+        """True without smoothing and class weights: of the categorical distribution."""
+        return self.class_weights is None and self.label_smoothing == 0
+
+    def random_root(self, y: Array, target: Array, rng: np.random.Generator) -> Array:
+        r"""Return :math:`\sqrt{\sum_k c_k q_k / T}\,(p - e_k)` for a class ``k`` drawn by ``p``."""
+        xp = namespace(y)
+        size = xp.sum(self._shares(y, target), axis=-1, keepdims=True)
+        if y.ndim > 2:
+            size = size / _positions(y, target).reshape(_column(y))
+        return xp.sqrt(size) * _one_drawn(y, rng)
 
     def terms(self, target: Array) -> Array | None:
         """Return how many positions of each example have a class; None without positions."""
@@ -155,6 +198,17 @@ class BinaryCrossEntropy(Loss):
         slope = xp.where(y > 0, wrong - rest, rest - wrong)
         return over_outputs(values, "mean"), slope / outputs(y)
 
+    @property
+    def likelihood(self) -> bool:
+        """True: of the Bernoulli distribution."""
+        return True
+
+    def random_root(self, y: Array, target: Array, rng: np.random.Generator) -> Array:
+        r"""Return :math:`\pm\sqrt{p (1 - p) / K}` with random signs."""
+        xp = namespace(y)
+        _, slope = sigmoid_and_slope(xp, y)
+        return xp.sqrt(slope / outputs(y)) * random_signs(y, rng)
+
     def link(self, y: Array) -> Array:
         """Return the probabilities ``sigmoid(y)``."""
         return sigmoid(namespace(y), y)
@@ -183,6 +237,16 @@ class KLDivergence(Loss):
         log_q = xp.log(xp.where(positive, q, xp.ones_like(q)))
         terms = q * xp.where(positive, log_q - log_p, xp.zeros_like(q))
         return xp.sum(terms, axis=1), xp.exp(log_p) * xp.sum(q, axis=1, keepdims=True) - q
+
+    @property
+    def likelihood(self) -> bool:
+        """True: of the categorical distribution, for targets that add up to 1."""
+        return True
+
+    def random_root(self, y: Array, target: Array, rng: np.random.Generator) -> Array:
+        r"""Return :math:`\sqrt{\sum_k q_k}\,(p - e_k)` for a class ``k`` drawn by ``p``."""
+        xp = namespace(y)
+        return xp.sqrt(xp.sum(matched(y, target), axis=1, keepdims=True)) * _one_drawn(y, rng)
 
     def link(self, y: Array) -> Array:
         """Return the probabilities ``softmax(y)``."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from pullback.core.arrays import namespace
 from pullback.core.errors import ConfigError
 from pullback.core.spec import Array
-from pullback.losses.base import LOSSES, Loss, matched, outputs, over_outputs
+from pullback.losses.base import LOSSES, Loss, matched, outputs, over_outputs, random_signs
 
 _METRICS = ("mae", "r2")
 
@@ -30,6 +32,15 @@ class HalfSquaredError(Loss):
         error = y - matched(y, target)
         return over_outputs(0.5 * error * error, "sum"), error
 
+    @property
+    def likelihood(self) -> bool:
+        """True: of the normal distribution of variance 1."""
+        return True
+
+    def random_root(self, y: Array, target: Array, rng: np.random.Generator) -> Array:
+        """Return random signs."""
+        return random_signs(y, rng)
+
 
 @LOSSES.register
 @dataclass(frozen=True)
@@ -47,6 +58,15 @@ class SquaredError(Loss):
         """Return the values and their slopes."""
         error = y - matched(y, target)
         return over_outputs(error * error, "mean"), error * (2 / outputs(y))
+
+    @property
+    def likelihood(self) -> bool:
+        """True: of the normal distribution of variance ``K / 2``."""
+        return True
+
+    def random_root(self, y: Array, target: Array, rng: np.random.Generator) -> Array:
+        r"""Return :math:`\pm\sqrt{2 / K}` with random signs."""
+        return random_signs(y, rng) * (2 / outputs(y)) ** 0.5
 
 
 @LOSSES.register

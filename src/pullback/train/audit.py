@@ -11,7 +11,7 @@ from pullback.core.context import Context
 from pullback.core.random import generator
 from pullback.core.theta import Theta
 from pullback.losses.base import Loss
-from pullback.train.gradient import forward_error_backward
+from pullback.losses.gradient import forward_error_backward
 from pullback.train.receipt import Point
 from pullback.train.step import Learner, Step
 

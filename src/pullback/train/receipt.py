@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pullback.check.analytic import analytic
+from pullback.core.analytic import analytic
 from pullback.check.jacobian import COMPLEX, DIFFERENCES
 from pullback.check.mistakes import describe_factor
 from pullback.check.report import Finding, Report
@@ -19,7 +19,7 @@ from pullback.core.random import generator
 from pullback.core.theta import Entry, Theta
 from pullback.core.tree import map_leaves
 from pullback.losses.base import Loss, mean_weights, term_weights
-from pullback.train.gradient import forward_error_backward
+from pullback.losses.gradient import forward_error_backward
 
 BOUNDS = {COMPLEX: 1e-9, DIFFERENCES: 1e-5}
 WHOLE = 12

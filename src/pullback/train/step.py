@@ -17,7 +17,7 @@ from pullback.engine import all_finite, replayed
 from pullback.losses.base import Loss, term_weights
 from pullback.optim import Optimizer
 from pullback.train.diagnose import explain_nonfinite
-from pullback.train.gradient import Pass, forward_error_backward
+from pullback.losses.gradient import Pass, forward_error_backward
 
 
 @dataclass

@@ -22,7 +22,7 @@ from pullback.core.tree import leaves
 from pullback.losses.base import Loss, mean_weights, term_weights
 from pullback.optim import Optimizer, Segment
 from pullback.optim.base import Chained
-from pullback.train.gradient import forward_error_backward
+from pullback.losses.gradient import forward_error_backward
 
 WHOLE = 24
 """Tensors of at most so many numbers are shown whole, and every entry of their gradient."""

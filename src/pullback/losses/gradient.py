@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,20 @@ from pullback.losses.base import Loss, mean_weights, term_weights
 class Pass:
     """What one forward and backward pass leaves.
 
-    ``values (N,)`` are the losses of the examples, ``weight (N,)`` what each counts in their mean
-    (None: all alike) and ``y`` the outputs; ``residual`` is the network's, and ``gx`` the cotangent
-    of its input, where it makes one.
+    ``values (N,)`` are the losses of the examples, ``slope`` their derivatives by the outputs
+    ``y``, ``weight (N,)`` what each counts in their mean (None: all alike) and ``share (N,)`` the
+    cotangents of the values under that mean; ``residual`` is the network's, ``gx`` the cotangent of
+    its input, where it makes one, and ``declared`` the gradients as contractions, whose examples
+    are the gradients of their values times their share.
     """
 
     values: Array
     y: Array
+    slope: Any
     residual: Any
     gx: Any
+    declared: Mapping[str, Any]
+    share: Array
     weight: Array | None = None
 
 
@@ -59,10 +64,11 @@ def forward_error_backward(
     # 3. Backward: the cotangent of the mean goes back through the loss and the network, and
     #    each parameter's gradient is the sum its map declares.
     weight = term_weights(loss, target, weight)
-    gy = loss.pullback(slope, mean_weights(y.shape[0], weight, y, total))
-    gx, delta = net.pullback(p, residual, gy)
-    write_gradient(net.grads(p, residual, delta), gradient, accumulate)
-    return Pass(values, y, residual, gx, weight)
+    share = mean_weights(y.shape[0], weight, y, total)
+    gx, delta = net.pullback(p, residual, loss.pullback(slope, share))
+    declared = net.grads(p, residual, delta)
+    write_gradient(declared, gradient, accumulate)
+    return Pass(values, y, slope, residual, gx, declared, share, weight)
 
 
 def value_and_grad(net: Map, loss: Loss) -> Callable[..., tuple[float, Theta]]:
