@@ -49,9 +49,7 @@ def tied() -> Map:
 CASES = {
     "linear": Case(linear(), (5, 2, 3)),
     "linear, weighted": Case(linear(), (5, 2, 3), weighted=True),
-    "regression": Case(
-        pb.Chain(pb.Linear(4), pb.Sigmoid(), pb.Linear(2)), (5, 3), HSE, classes=2
-    ),
+    "regression": Case(pb.Chain(pb.Linear(4), pb.Sigmoid(), pb.Linear(2)), (5, 3), HSE, classes=2),
     "convolution": Case(
         pb.Chain(pb.Conv2d(2, 3), pb.GELU(), pb.Conv2d(3, 2), pb.Flatten(), pb.Linear(3)),
         (4, 5, 5, 2),
@@ -106,9 +104,7 @@ class Problem:
 
     def evidence(self, net: Map | None = None) -> Evidence:
         net = net or self.case.net
-        return Evidence.of(
-            net, self.case.loss, self.p, self.x, self.target, Context(), self.weight
-        )
+        return Evidence.of(net, self.case.loss, self.p, self.x, self.target, Context(), self.weight)
 
     def one(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         return self.x[n : n + 1], self.target[n : n + 1]

@@ -1,6 +1,6 @@
 """The names of the library, as ``pullback.<name>``."""
 
-from pullback import data, losses, optim
+from pullback import data, extend, losses, optim
 from pullback.check import check_loss, check_map
 from pullback.core import errors, initializers
 from pullback.core.context import Context
@@ -9,11 +9,12 @@ from pullback.core.errors import PullbackError
 from pullback.core.map import MAPS, Map, init
 from pullback.core.spec import Param, Slot, Spec
 from pullback.engine import set_threads
+from pullback.extend import quantities
+from pullback.losses.gradient import value_and_grad
 from pullback.maps import *  # noqa: F403
 from pullback.maps import __all__ as _map_names
 from pullback.train import events
 from pullback.train.fit import Run, fit, resume
-from pullback.losses.gradient import value_and_grad
 from pullback.train.history import History
 from pullback.train.model import Model
 from pullback.train.model_file import load_model
@@ -39,6 +40,7 @@ __all__ = [
     "data",
     "errors",
     "events",
+    "extend",
     "fit",
     "gradient_receipt",
     "init",
@@ -46,6 +48,7 @@ __all__ = [
     "load_model",
     "losses",
     "optim",
+    "quantities",
     "resume",
     "set_threads",
     "value_and_grad",

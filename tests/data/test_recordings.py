@@ -14,6 +14,7 @@ from pullback.data.audio import (
     at_speeds,
     coloured,
     for_ctc,
+    in_rooms,
     joined,
     read_digits,
     read_recordings,
@@ -207,14 +208,34 @@ def test_other_speeds_are_other_lengths_and_pitches(archive):
     t = np.arange(4000) / 8000
     found = read_recordings(archive)
     one = replace(found, samples=tuple(np.sin(2 * np.pi * 500 * t).astype("f4") for _ in range(24)))
-    every = at_speeds(one, (0.8, 1.25))
-    assert [len(every.samples[i]) for i in (0, 24, 48)] == [4000, 5000, 3200]
-    for i, pitch in ((0, 500), (24, 400), (48, 625)):
-        power = np.abs(np.fft.rfft(every.samples[i]))
-        assert power.argmax() * 8000 / len(every.samples[i]) == pytest.approx(pitch, abs=2)
-    np.testing.assert_array_equal(every.labels, np.tile(found.labels, 3))
-    assert every.speakers == found.speakers * 3
-    np.testing.assert_array_equal(every.takes, np.tile(found.takes, 3))
+    played = at_speeds(one, (0.8, 1, 1.25), seed=2)
+    pitches = {4000: 500, 5000: 400, 3200: 625}
+    assert {len(x) for x in played.samples} == set(pitches)
+    for x, original in zip(played.samples, one.samples, strict=True):
+        power = np.abs(np.fft.rfft(x))
+        assert power.argmax() * 8000 / len(x) == pytest.approx(pitches[len(x)], abs=2)
+        assert (len(x) == 4000) == (x is original)
+    np.testing.assert_array_equal(played.labels, found.labels)
+    assert played.speakers == found.speakers
+    again, other = (
+        [len(x) for x in at_speeds(one, (0.8, 1, 1.25), seed=seed).samples] for seed in (2, 3)
+    )
+    assert again == [len(x) for x in played.samples] != other
+
+
+def test_other_rooms_have_another_floor(archive):
+    features = transformed(read_recordings(archive).dataset(), LogMel(8000, floor=1e-9))
+    found = in_rooms(features, 1e-3, 10.0, seed=3)
+    np.testing.assert_array_equal(np.isnan(found.x), np.isnan(features.x))
+    added = np.exp(found.x.astype(float)) - np.exp(features.x.astype(float))
+    floors = 10 * np.log10(np.nanmedian(added, axis=(1, 2)) / 1e-3)
+    assert np.abs(floors).max() < 10.1
+    assert floors.std() == pytest.approx(20 / 12**0.5, rel=0.4)
+    quiet = features.x < np.log(1e-7)
+    level = np.broadcast_to(np.log(1e-3) + floors[:, None, None] * np.log(10) / 10, quiet.shape)
+    np.testing.assert_allclose(found.x[quiet], level[quiet], atol=2e-3)
+    np.testing.assert_array_equal(in_rooms(features, 1e-3, 10.0, seed=3).x, found.x)
+    assert not np.array_equal(in_rooms(features, 1e-3, 10.0, seed=4).x, found.x, equal_nan=True)
 
 
 def test_other_microphones_add_a_smooth_curve(archive):

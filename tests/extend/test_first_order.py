@@ -169,9 +169,7 @@ def test_an_example_that_does_not_count():
 
 def test_one_example_has_no_scatter():
     given = problem("linear")
-    at = extend.Evidence.of(
-        given.case.net, given.case.loss, given.p, *given.one(0), Context()
-    )
+    at = extend.Evidence.of(given.case.net, given.case.loss, given.p, *given.one(0), Context())
     for quantity in (extend.noise_scale, extend.norm_test, extend.inner_product_test):
         with pytest.raises(pb.errors.ConfigError, match="at least 2 examples"):
             quantity(at)
@@ -191,9 +189,7 @@ def test_signal_to_noise_where_nothing_scatters():
     """A bias that is pulled the same way by all examples is certain; a dead weight says nothing."""
     net, x = pb.Linear(1), np.zeros((4, 2))
     p, _ = pb.init(net, x, 0, "float64")
-    at = extend.Evidence.of(
-        net, pb.losses.HalfSquaredError(), p, x, np.ones((4, 1)), Context()
-    )
+    at = extend.Evidence.of(net, pb.losses.HalfSquaredError(), p, x, np.ones((4, 1)), Context())
     ratio = extend.signal_to_noise(at)
     assert ratio["b"] == np.inf
     assert not ratio["W"].any()

@@ -19,7 +19,9 @@ def same(a, b):
     if isinstance(a, Theta):
         return np.array_equal(a.flat, b.flat)
     if isinstance(a, dict):
-        return all(same(x, y) for x, y in zip(by_name(a).values(), by_name(b).values(), strict=True))
+        return all(
+            same(x, y) for x, y in zip(by_name(a).values(), by_name(b).values(), strict=True)
+        )
     if isinstance(a, extend.Kronecker):
         return np.array_equal(a.left, b.left) and np.array_equal(a.right, b.right)
     return np.array_equal(a, b)
@@ -50,7 +52,7 @@ def test_options():
     assert np.linalg.norm(found["clipped_gradient"].flat) <= 0.1
     with pytest.raises(pb.errors.ConfigError, match=r"clipped_gradient.*'bond'"):
         asked({"clipped_gradient": {"bond": 0.1}})
-    with pytest.raises(pb.errors.ConfigError, match="bound=0.*above 0"):
+    with pytest.raises(pb.errors.ConfigError, match=r"bound=0.*above 0"):
         asked({"clipped_gradient": {"bound": 0}})
 
 

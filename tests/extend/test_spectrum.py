@@ -24,9 +24,7 @@ def test_twenty_products_find_the_largest_eigenvalue_of_a_hessian():
     net = pb.Chain(pb.Flatten(), pb.Linear(12), pb.Tanh(), pb.Linear(10))
     x, target = data.x[:200] / 16.0, data.y[:200]
     p, _ = pb.init(net, x, 0, "float64")
-    at = extend.Evidence.of(
-        net, pb.losses.CrossEntropy(), p, x, target, pb.Context()
-    )
+    at = extend.Evidence.of(net, pb.losses.CrossEntropy(), p, x, target, pb.Context())
     right = np.linalg.eigvalsh(dense(at))[-1]
     assert extend.lambda_max(at, steps=20) == pytest.approx(right, rel=1e-6)
 
@@ -64,7 +62,9 @@ def test_trace():
 
 def test_the_density_is_one_in_all_and_has_the_moments_of_the_spectrum():
     a = matrix(200)
-    places, density = extend.spectral_density(lambda v: a @ v, 200, samples=20, steps=60, points=800)
+    places, density = extend.spectral_density(
+        lambda v: a @ v, 200, samples=20, steps=60, points=800
+    )
     width = places[1] - places[0]
     values = np.linalg.eigvalsh(a)
     assert density.sum() * width == pytest.approx(1, abs=1e-3)
@@ -92,13 +92,13 @@ def test_steps_must_be_a_count(steps):
 
 def test_refusals():
     at = problem("linear").evidence()
-    with pytest.raises(pb.errors.ConfigError, match="matrix='fisher'; expected one of hessian, ggn"):
+    with pytest.raises(pb.errors.ConfigError, match="matrix='fisher'; expected one of hessian"):
         extend.lambda_max(at, matrix="fisher")
     with pytest.raises(pb.errors.ConfigError, match="0 everywhere"):
         extend.curvature_along(at, np.zeros(at.p.layout.size))
     with pytest.raises(pb.errors.ConfigError, match="samples=0"):
         extend.hessian_trace(at, samples=0)
-    with pytest.raises(pb.errors.ConfigError, match="samples=1.5"):
+    with pytest.raises(pb.errors.ConfigError, match=r"samples=1\.5"):
         extend.hessian_diagonal_sampled(at, samples=1.5)
     at = problem("regression").evidence()
     loss = pb.losses.AbsoluteError()

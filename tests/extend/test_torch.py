@@ -43,7 +43,9 @@ class Theirs:
 
     def gradients(self):
         return self.each(
-            lambda n: torch.func.grad(lambda flat: self.loss_at(self.outputs(flat, n), n))(self.flat)
+            lambda n: torch.func.grad(lambda flat: self.loss_at(self.outputs(flat, n), n))(
+                self.flat
+            )
         )
 
     def hessian(self):

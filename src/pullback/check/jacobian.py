@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pullback.core.analytic import analytic
 from pullback.check.sample import Sample, directions
+from pullback.core.analytic import analytic
 from pullback.core.errors import ConfigError
 from pullback.core.theta import Theta
 

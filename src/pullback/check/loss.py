@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from pullback.check import mistakes
-from pullback.core.analytic import analytic
 from pullback.check.contract import EXACT, norm_of, relative
 from pullback.check.hygiene import same
 from pullback.check.jacobian import BOUNDS, COMPLEX, DIFFERENCES
 from pullback.check.report import Finding, Report
 from pullback.check.sample import directions
+from pullback.core.analytic import analytic
 from pullback.engine import lower_loss
 from pullback.losses.base import Loss
 

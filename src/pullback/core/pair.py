@@ -28,9 +28,9 @@ AT_ONCE = 1 << 22
 class Pair:
     """Two blocks for each example.
 
-    ``left (N, H, S, A)`` and ``right (N, H, S, B)``; ``shape`` has the sizes of the parameter's axes
-    in the order of the blocks (those of both, of the left, of the right), and ``order`` says which
-    of these is each axis of the parameter.
+    ``left (N, H, S, A)`` and ``right (N, H, S, B)``; ``shape`` has the sizes of the parameter's
+    axes in the order of the blocks (those of both, of the left, of the right), and ``order`` says
+    which of these is each axis of the parameter.
     """
 
     left: Any
@@ -52,7 +52,7 @@ class Pair:
     def _forms(self) -> bool:
         """Whether the gradient of an example is cheaper than the products of its positions."""
         a, b = self.left.shape[3], self.right.shape[3]
-        return self.positions * (a + b) >= a * b
+        return bool(self.positions * (a + b) >= a * b)
 
     def _blocks(self, part: slice) -> Any:
         """Return the gradients of some examples as ``(n, H, A, B)``."""
@@ -107,7 +107,8 @@ class Pair:
             left, right = self.left * self.left, self.right * self.right
             left = left if weight is None else left * weight[:, None, None, None]
             blocks = xp.matmul(
-                xp.permute_dims(left[:, :, 0], (1, 2, 0)), xp.permute_dims(right[:, :, 0], (1, 0, 2))
+                xp.permute_dims(left[:, :, 0], (1, 2, 0)),
+                xp.permute_dims(right[:, :, 0], (1, 0, 2)),
             )
             return self._as_parameter(blocks)
         heads, a, b = self.left.shape[1], self.left.shape[3], self.right.shape[3]
@@ -134,7 +135,10 @@ class Pair:
         xp = namespace(self.left)
         examples = self.examples
         rows, a, b = self.positions * examples, self.left.shape[3], self.right.shape[3]
-        if self.positions > 1 and rows * self.positions * (a + b) >= (self.positions + examples) * a * b:
+        if (
+            self.positions > 1
+            and rows * self.positions * (a + b) >= (self.positions + examples) * a * b
+        ):
             flat = self._blocks(slice(None)).reshape((examples, -1))
             return xp.matmul(flat, xp.permute_dims(flat, (1, 0)))
         products = None
@@ -142,7 +146,9 @@ class Pair:
             flat = xp.permute_dims(side, (1, 0, 2, 3)).reshape((side.shape[1], rows, side.shape[3]))
             found = xp.matmul(flat, xp.permute_dims(flat, (0, 2, 1)))
             products = found if products is None else products * found
-        apart = xp.sum(products, axis=0).reshape((examples, self.positions, examples, self.positions))
+        apart = xp.sum(products, axis=0).reshape(
+            (examples, self.positions, examples, self.positions)
+        )
         return xp.sum(apart, axis=(1, 3))
 
 

@@ -90,7 +90,7 @@ class Scatter(Contraction):
         return squares
 
     def along(self, v: Any) -> Any:
-        """Return ``(n,)`` the scalar products with ``v (count, C)``: of its rows that were taken."""
+        """Return ``(n,)`` the scalar products with ``v (count, C)``, of the rows taken."""
         xp = namespace(self._delta)
         taken = xp.where((self._ids >= 0)[..., None], v[self._ids], xp.zeros_like(self._delta))
         return xp.sum(taken * self._delta, axis=(1, 2))

@@ -12,7 +12,9 @@ from pullback.core.errors import ConfigError
 from pullback.extend.evidence import Evidence, number
 from pullback.extend.moments import total_variance
 
-TEXT = {"few": "the scatter of gradients needs a batch of at least 2 examples that count, found {n}"}
+TEXT = {
+    "few": "the scatter of gradients needs a batch of at least 2 examples that count, found {n}"
+}
 
 
 def effective_examples(at: Evidence) -> float:
@@ -33,7 +35,7 @@ def covariance_trace(at: Evidence) -> float:
 
 
 def noise_scale(at: Evidence) -> float:
-    r"""Return :math:`S / (\|\bar g\|^2 - S / N)`: the batch size at which noise and signal are alike.
+    r"""Return :math:`S / (\|\bar g\|^2 - S / N)`: the batch size at which noise equals signal.
 
     Batches much smaller than this are mostly noise, much larger ones waste examples. Infinite where
     the batch does not show a gradient at all. It is a quotient of two estimates: average these

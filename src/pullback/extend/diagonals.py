@@ -84,14 +84,15 @@ def hessian_diagonal_sampled(at: Evidence, samples: int = 10, seed: int = 0) -> 
 def signs(at: Evidence, seed: int, step: int) -> np.ndarray:
     """Return a vector of random signs, of the parameters' length and dtype."""
     drawn = generator(seed, "signs", step=step).integers(0, 2, at.p.flat.shape)
-    return (2 * drawn - 1).astype(at.p.flat.dtype)
+    found: np.ndarray = (2 * drawn - 1).astype(at.p.flat.dtype)
+    return found
 
 
 def _squared(at: Evidence, columns: Iterable[Any]) -> Theta:
     def squares(c: Contraction) -> Any:
         return c.sq_sum(at.share)
 
-    total = np.zeros_like(at.p.flat)
+    total: np.ndarray = np.zeros_like(at.p.flat)
     for column in columns:
         total += at.pulled(column).flat(squares).flat
     return Theta(at.p.layout, total)

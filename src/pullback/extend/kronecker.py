@@ -2,13 +2,13 @@ r"""The Gauss-Newton or Fisher matrix of each parameter as a Kronecker product o
 
 An example's gradient is a product of blocks, :math:`G_n = L_n^T R_n` (see ``core.pair``): of what
 came in and of what was pulled back. With these as if independent, the parameter's block of the
-matrix is :math:`A \otimes B`, ``A`` and ``B`` being the mean squares of the two. Martens and Grosse,
-"Optimizing neural networks with Kronecker-factored approximate curvature" (2015).
+matrix is :math:`A \otimes B`, ``A`` and ``B`` being the mean squares of the two. Martens and
+Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature" (2015).
 
-Where weights are shared by ``T`` positions there is a choice (Eschenhagen, Immer, Turner, Schneider,
-Hennig, "Kronecker-factored approximate curvature for modern neural network architectures" (2023),
-section 3): ``"expand"`` takes each position for an example, ``"reduce"`` adds the blocks up over
-positions first. A parameter whose axes are not divided between the blocks (a scale of
+Where weights are shared by ``T`` positions there is a choice (Eschenhagen, Immer, Turner,
+Schneider, Hennig, "Kronecker-factored approximate curvature for modern neural network
+architectures" (2023), section 3): ``"expand"`` takes each position for an example, ``"reduce"``
+adds the blocks up over positions first. A parameter whose axes are not divided between the blocks (a scale of
 normalisation, say) gets its whole matrix for ``A``, and 1 for ``B``.
 """
 

@@ -32,8 +32,8 @@ from pullback.losses.base import mean_weights, term_weights
 STEP = 1e-30
 """Of the complex step: nothing is subtracted, so it can be as short as it likes."""
 TEXT = {
-    "no distribution": "{loss} is not minus the log density of a distribution as it stands, so the model has "
-    "no Fisher matrix under it; ask for the Gauss-Newton or the empirical Fisher product",
+    "no distribution": "{loss} is not minus the log density of a distribution as it stands, so "
+    "the model has no Fisher matrix under it; ask for the Gauss-Newton or the empirical one",
 }
 
 

@@ -1,8 +1,8 @@
 r"""Square roots of the curvature in the outputs: all columns of one, or columns at random.
 
-A matrix :math:`S_n` with :math:`S_n S_n^T = H_n` turns Gauss-Newton matrices into sums of squares of
-what its columns pull back. A random root has that mean square and a single column: for cross-entropy
-the slope at a class drawn from the model.
+A matrix :math:`S_n` with :math:`S_n S_n^T = H_n` turns Gauss-Newton matrices into sums of squares
+of what its columns pull back. A random root has that mean square and a single column: for
+cross-entropy the slope at a class drawn from the model.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ TEXT = {"steps": "steps={steps!r}; expected a whole number of at least 1"}
 class Lanczos:
     r"""What ``lanczos`` has found: :math:`Q^T A Q = T`, ``T`` having three diagonals.
 
-    ``values`` are the eigenvalues of ``T``, rising; ``vectors (size, m)`` the vectors that belong to
-    them; ``weights`` the squares of the first entries of the eigenvectors of ``T``.
+    ``values`` are the eigenvalues of ``T``, rising; ``vectors (size, m)`` the vectors that belong
+    to them; ``weights`` the squares of the first entries of the eigenvectors of ``T``.
     """
 
     values: np.ndarray

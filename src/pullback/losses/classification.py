@@ -124,7 +124,7 @@ class CrossEntropy(Loss):
         return over_outputs(values, "sum") / count, slope / count.reshape(_column(y))
 
     def _shares(self, y: Array, target: Array) -> Array:
-        """Return what each class counts: the target, smoothed and weighed, 0 where it is padding."""
+        """Return what each class counts: the target, smoothed and weighed; 0 for padding."""
         xp, padded = namespace(y), _padded(y, target)
         q = self._weighed(xp, y, self._smoothed(y, positions_as_rows(y, target, padded)))
         if padded:  # smoothing has given the rows of padding a share

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from pullback.data.audio import at_speeds, coloured, transformed
-from pullback.data.dataset import Data
+from pullback.core.map import Map
+from pullback.data.audio import Recordings, at_speeds, coloured, in_rooms, transformed
+from pullback.data.dataset import Data, Dataset
+from pullback.data.rows import padded
 from pullback.losses import CrossEntropy
-from pullback.maps import LSTM, CenterSteps, Chain, Dropout, Linear, Padded, Parallel, bidirectional
+from pullback.maps import (
+    LSTM,
+    CenterSteps,
+    Chain,
+    Dropout,
+    GlobalAvgPool,
+    Linear,
+    LogMel,
+    Padded,
+    Parallel,
+    Reshape,
+    bidirectional,
+)
 from pullback.optim import AdamW
 from pullback.optim.schedules import OneCycle
 from pullback.recipes.common import Result, write_figures
@@ -19,9 +34,12 @@ from pullback.train.events import Callback
 from pullback.train.fit import fit
 from pullback.train.model_file import NAME
 
-EPOCHS, BATCH_SIZE, LR = 6, 64, 0.003
+EPOCHS, BATCH_SIZE, LR = 4, 64, 0.003
 SMOOTHING, DROPOUT = 0.1, 0.5
-SPEEDS, COLOUR = (0.8, 0.9, 1.1, 1.2), 1.0
+READERS, COPIES = 3, 12
+SPEEDS = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25)
+COLOUR, QUIETER = 1.0, 10.0
+"""Nats of the curves over the bands, and decibels by which rooms differ."""
 
 
 def speech(
@@ -30,29 +48,34 @@ def speech(
     *,
     epochs: int = EPOCHS,
     seed: int = 0,
-    units: int = 64,
-    speeds: Sequence[float] = SPEEDS,
+    units: int = 96,
+    readers: int = READERS,
+    copies: int = COPIES,
     callbacks: Sequence[Callback] = (),
 ) -> Result:
-    """Train an LSTM on recordings of words and measure it on those held out.
+    """Train LSTMs on recordings of words and measure them on those held out.
+
+    They differ by their start alone, and what they say is averaged.
 
     Args:
         data: samples with NaN behind their end, and their rate; see ``pullback.data.audio``.
         out: the run's folder; ``figures.json`` is added to its files.
-        epochs: how often to go through the recordings.
+        epochs: how often to go through the copies of the recordings.
         seed: decides the start, the order and the noise.
         units: numbers in the state of each direction.
-        speeds: at which the recordings are played again in training.
+        readers: how many networks to train.
+        copies: of each recording, each in another voice, through another microphone, in another
+            room.
         callbacks: called with the events of training.
     """
     test, classes = data.test, data.classes
     assert test is not None
     assert classes is not None
     mel = mel_of(data)
-    spoken = at_speeds(recordings_of(data, data.train), speeds)
+    spoken = variations(recordings_of(data, data.train), mel, copies, seed)
     run = fit(
-        speech_network(len(classes), units),
-        coloured(transformed(spoken.dataset(), mel), COLOUR, seed),
+        Padded(Chain(side_by_side(len(classes), units, readers), Reshape((readers, len(classes))))),
+        replace(spoken, y=np.repeat(spoken.y[:, None], readers, axis=1), classes=None),
         loss=CrossEntropy(SMOOTHING),
         optimizer=AdamW(OneCycle(LR)),
         epochs=epochs,
@@ -64,7 +87,8 @@ def speech(
     )
     if run.stopped == "interrupted":
         return Result(run, {})
-    model = listening(run.model, mel, data)
+    heard = Padded(Chain(*run.model.net.body.maps, GlobalAvgPool()))  # type: ignore[attr-defined]
+    model = listening(replace(run.model, net=heard, classes=classes), mel, data)
     model.save(Path(out) / NAME)
     figures = {
         "accuracy": float(np.mean(model.predict(test.x) == test.y)),
@@ -76,12 +100,30 @@ def speech(
     return Result(run, figures)
 
 
-def speech_network(classes: int, units: int) -> Padded:
+def variations(spoken: Recordings, mel: LogMel, copies: int, seed: int) -> Dataset:
+    """Return the features of so many copies of each recording, no two alike."""
+    fine, rows = replace(mel, floor=mel.floor / 1000), []
+    for i in range(copies):
+        copy = seed * copies + i
+        features = transformed(at_speeds(spoken, SPEEDS, copy).dataset(), fine)
+        features = in_rooms(features, mel.floor, QUIETER, copy)
+        x = coloured(features, COLOUR, copy).x
+        assert features.lengths is not None
+        rows += [row[:n] for row, n in zip(x, features.lengths, strict=True)]
+    x, lengths = padded(rows)
+    return replace(spoken.dataset(), x=x, y=np.tile(spoken.labels, copies), lengths=lengths)
+
+
+def side_by_side(classes: int, units: int, readers: int) -> Map:
+    """Return so many readers of the same features, their scores one after another."""
+    return Parallel(*(reader(classes, units) for _ in range(readers)))
+
+
+def reader(classes: int, units: int) -> Map:
     """Return a network that reads features in both directions and decides at either end.
 
     Features come as they are and less their mean: the former know the vowel of a word that has but
     one, the latter no microphone.
     """
     both = Parallel(as_they_are=Chain(), centred=CenterSteps(), combine="concat")
-    reader = bidirectional(LSTM(units, "last"))
-    return Padded(Chain(both, reader, Dropout(DROPOUT), Linear(classes)))
+    return Chain(both, bidirectional(LSTM(units, "last")), Dropout(DROPOUT), Linear(classes))

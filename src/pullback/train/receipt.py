@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pullback.core.analytic import analytic
 from pullback.check.jacobian import COMPLEX, DIFFERENCES
 from pullback.check.mistakes import describe_factor
 from pullback.check.report import Finding, Report
+from pullback.core.analytic import analytic
 from pullback.core.context import Context
 from pullback.core.map import Map
 from pullback.core.random import generator

@@ -15,9 +15,9 @@ from pullback.core.map import Map
 from pullback.core.theta import Theta
 from pullback.engine import all_finite, replayed
 from pullback.losses.base import Loss, term_weights
+from pullback.losses.gradient import Pass, forward_error_backward
 from pullback.optim import Optimizer
 from pullback.train.diagnose import explain_nonfinite
-from pullback.losses.gradient import Pass, forward_error_backward
 
 
 @dataclass

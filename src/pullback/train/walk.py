@@ -20,9 +20,9 @@ from pullback.core.tap import tap
 from pullback.core.theta import Entry, Theta
 from pullback.core.tree import leaves
 from pullback.losses.base import Loss, mean_weights, term_weights
+from pullback.losses.gradient import forward_error_backward
 from pullback.optim import Optimizer, Segment
 from pullback.optim.base import Chained
-from pullback.losses.gradient import forward_error_backward
 
 WHOLE = 24
 """Tensors of at most so many numbers are shown whole, and every entry of their gradient."""

@@ -243,28 +243,25 @@ def transformed(dataset: Dataset, net: Map, at_once: int = 64) -> Dataset:
     return replace(dataset, x=x, lengths=lengths)
 
 
-def at_speeds(recordings: Recordings, speeds: Sequence[float]) -> Recordings:
-    """Return the recordings and, for each speed, all of them again played at it.
+def at_speeds(recordings: Recordings, speeds: Sequence[float], seed: int = 0) -> Recordings:
+    """Return every recording played at one of the speeds, drawn at random.
 
     Pitch, resonances and tempo change together, as if another voice had spoken. Ko, Peddinti,
     Povey, Khudanpur, "Audio augmentation for speech recognition" (2015).
 
     Args:
         recordings: sounds.
-        speeds: 1.1 is a tenth faster, and so much shorter.
+        speeds: 1.1 is a tenth faster, and so much shorter; 1 is as it was.
+        seed: another seed draws other speeds.
     """
-    every = list(recordings.samples)
-    for speed in speeds:
-        rate = round(recordings.rate * speed)
-        every += [resample(Sound(x, rate), recordings.rate).samples for x in recordings.samples]
-    times = 1 + len(speeds)
-    return replace(
-        recordings,
-        samples=tuple(every),
-        labels=np.tile(recordings.labels, times),
-        speakers=recordings.speakers * times,
-        takes=np.tile(recordings.takes, times),
-    )
+    drawn = generator(seed, "speeds").integers(0, len(speeds), len(recordings))
+    played = [
+        x
+        if speeds[i] == 1
+        else resample(Sound(x, round(recordings.rate * speeds[i])), recordings.rate).samples
+        for x, i in zip(recordings.samples, drawn.tolist(), strict=True)
+    ]
+    return replace(recordings, samples=tuple(played))
 
 
 def for_ctc(dataset: Dataset, stride: int = 1) -> Dataset:
