@@ -41,7 +41,7 @@ from mutation.plant import Mutant, mutants
 SUITE = (
     "tests/maps", "tests/losses", "tests/engine", "tests/check", "tests/core/test_contraction.py",
     "tests/core/test_theta.py", "tests/core/test_compose.py", "tests/core/test_lift.py",
-    "tests/decode/test_incremental.py",
+    "tests/decode/test_incremental.py", "tests/extend",
 )  # fmt: skip
 LEAST, SHARE, CHANCE = 300, 0.99, 0.01
 SECONDS = 60
