@@ -19,7 +19,7 @@ def matrix(size: int = 60) -> np.ndarray:
 
 
 def test_twenty_products_find_the_largest_eigenvalue_of_a_hessian():
-    """On real digits: 784 numbers an image would be many, 64 make a network of 1,002 parameters."""
+    """On real digits: 784 numbers an image would be many, 64 make a network of 910 parameters."""
     data = pb.data.load("digits").train
     net = pb.Chain(pb.Flatten(), pb.Linear(12), pb.Tanh(), pb.Linear(10))
     x, target = data.x[:200] / 16.0, data.y[:200]

@@ -8,8 +8,8 @@ Grosse, "Optimizing neural networks with Kronecker-factored approximate curvatur
 Where weights are shared by ``T`` positions there is a choice (Eschenhagen, Immer, Turner,
 Schneider, Hennig, "Kronecker-factored approximate curvature for modern neural network
 architectures" (2023), section 3): ``"expand"`` takes each position for an example, ``"reduce"``
-adds the blocks up over positions first. A parameter whose axes are not divided between the blocks (a scale of
-normalisation, say) gets its whole matrix for ``A``, and 1 for ``B``.
+adds the blocks up over positions first. A parameter whose axes are not divided between the blocks
+(a scale of normalisation, say) gets its whole matrix for ``A``, and 1 for ``B``.
 """
 
 from __future__ import annotations
