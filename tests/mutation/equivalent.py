@@ -191,10 +191,6 @@ EQUIVALENT: dict[str, str] = {
         " np.ndarray):  ->  if False:"
     ): "the general sum gives the same; it is only slower",
     (
-        "Contraction.sq_norms [condition] if letter not in kept and letter not in rename:"
-        "  ->  if letter not in kept:"
-    ): "a letter is renamed again, in both places alike",
-    (
         "_einsum [condition] if isinstance(operands[0], np.ndarray):  ->  if False:"
     ): "einsum of NumPy's namespace gives the same; it is only slower",
     (
