@@ -87,7 +87,8 @@ def speech(
     )
     if run.stopped == "interrupted":
         return Result(run, {})
-    heard = Padded(Chain(*run.model.net.body.maps, GlobalAvgPool()))  # type: ignore[attr-defined]
+    apart = run.model.net.children()["body"]
+    heard = Padded(Chain(*apart.children().values(), GlobalAvgPool()))
     model = listening(replace(run.model, net=heard, classes=classes), mel, data)
     model.save(Path(out) / NAME)
     figures = {
