@@ -18,9 +18,9 @@ from pullback.core.errors import ConfigError, ModelFileError, NonFiniteError
 from pullback.train.checkpoint import NAME as CHECKPOINT
 from pullback.train.events import EpochEnded, Progress
 
-KILLS = 20
+KILLS, EPOCHS = 20, 20
 RUN = (
-    "train", "digits", "--epochs", 20, "--batch-size", 32, "--dropout", 0.1, "--ema", 0.99,
+    "train", "digits", "--epochs", EPOCHS, "--batch-size", 32, "--dropout", 0.1, "--ema", 0.99,
     "--optimizer", "nadam", "--schedule", "cosine", "--patience", 50, "--accumulate", 2,
     "--out", "run",
 )  # fmt: skip
@@ -128,13 +128,19 @@ def test_the_same_seed_in_two_processes_gives_the_same_bits(tmp_path):
     np.testing.assert_array_equal(theta_of(tmp_path / "a/run"), theta_of(tmp_path / "b/run"))
 
 
-def killed_after(folder, seconds):
-    """Start the run, and kill it so long after its folder is there; tell whether it was alive."""
+def epochs_in(history):
+    return history.read_bytes().count(b"\n") if history.exists() else 0
+
+
+def killed_in(folder, epoch, seconds):
+    """Start the run, and kill it so long after ``epoch`` epochs; tell whether it was alive."""
+    config, history = folder / "run" / "config.toml", folder / "run" / "history.jsonl"
     process = subprocess.Popen(
         command(*RUN), cwd=folder, env=environment(), stdout=subprocess.DEVNULL
     )
-    while not (folder / "run" / "config.toml").exists():
-        assert process.poll() is None
+    while not config.exists() or epochs_in(history) < epoch:
+        if process.poll() is not None:
+            return False
         time.sleep(0.002)
     time.sleep(seconds)
     alive = process.poll() is None
@@ -146,13 +152,13 @@ def killed_after(folder, seconds):
 def test_killed_at_random_moments_a_run_goes_on_bit_for_bit(tmp_path):
     (tmp_path / "whole").mkdir()
     expected = run_whole(tmp_path / "whole")
-    seconds = expected["seconds"]
+    an_epoch = expected["seconds"] / EPOCHS
     rng = random.Random(0)
     alive = 0
     for kill in range(KILLS):
         folder = tmp_path / str(kill)
         folder.mkdir()
-        alive += killed_after(folder, rng.uniform(0.0, seconds))
+        alive += killed_in(folder, rng.randrange(EPOCHS), rng.uniform(0.0, an_epoch))
         resumed = pullback("resume", "run", "--json", cwd=folder)
         assert resumed.returncode == 0, resumed.stderr
         np.testing.assert_array_equal(theta_of(folder / "run"), theta_of(tmp_path / "whole/run"))
