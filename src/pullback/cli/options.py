@@ -58,6 +58,8 @@ RECIPE_OPTIONS = (
     Option("steps_per_epoch", int, "End an epoch after so many steps."),
     Option("max_steps", int, "Stop after so many steps."),
     Option("audit", int, "Check the gradient every so many steps, and stop if it is wrong."),
+    Option("watch", str, "A quantity to watch: noise_scale, ...; may be repeated.", many=True),
+    Option("every", int, "Look at what is watched every so many steps."),
     Option("max_seconds", float, "Stop after so many seconds."),
 )
 

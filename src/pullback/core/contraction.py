@@ -93,6 +93,11 @@ class Contraction:
         """
         return self.pair.sq_norms()
 
+    def sum_and_sq_norms(self, out: Any, sq_norms: Any) -> None:
+        """Write the sum into ``out``, and add each example's squared norm to ``sq_norms (n,)``."""
+        self.sum(out)
+        sq_norms += self.sq_norms()
+
     def sq_sum(self, weight: Any = None) -> Any:
         r"""Return :math:`\sum_n w_n G_n^2`, squared number by number, of the parameter's shape."""
         return self.pair.sq_sum(weight)

@@ -14,6 +14,8 @@ from pullback.engine.inference import Inference
 from pullback.engine.lengths import any_length, lower_sequences
 from pullback.engine.losses import lower_loss
 from pullback.engine.lower import KERNELS, lower
+from pullback.engine.moments import KEPT as KEPT_MOMENTS
+from pullback.engine.moments import MomentTally, averages
 from pullback.engine.program import Program, program
 from pullback.engine.reduce import all_finite, total
 from pullback.engine.replay import replayed
@@ -22,11 +24,14 @@ from pullback.engine.team import set_threads
 from pullback.engine.updates import lower_optimizer
 
 __all__ = [
+    "KEPT_MOMENTS",
     "KERNELS",
     "Inference",
+    "MomentTally",
     "Program",
     "all_finite",
     "any_length",
+    "averages",
     "class_tally",
     "lower",
     "lower_batches",

@@ -15,6 +15,7 @@ from pullback.core.context import Context
 from pullback.core.map import Map, Params
 from pullback.core.spec import Spec
 from pullback.engine.blas import find_blas
+from pullback.engine.each import EachForm
 from pullback.engine.fusion import taken_over
 from pullback.engine.lower import Lowered, Plan, lowers
 from pullback.engine.sums import Deferred, Sum
@@ -187,6 +188,8 @@ class LoweredConvolution(Lowered):
         forward, pull, outer = shape.kernels(sparse)
         self._forward = job(forward, taken_over(plan.after), 4)
         self._pull, self._outer = job(pull, taken_over(plan.before), 4), job(outer, 0, 3)
+        self._plain = job(shape.kernels(sparse=False)[2], 0, 3)
+        self._form: EachForm | None = None
         self._terms = empty((threads, numbers), dtype)
         self._total, self._total_count = shape.total(sparse, threads)
         outputs = shape.outputs
@@ -218,11 +221,25 @@ class LoweredConvolution(Lowered):
                 self._outer(len(delta), delta, res, self._terms)
                 self._total(self._total_count, self._terms, out)
 
-            declared = {"W": Deferred(lambda: declare("W"), total, p["W"], len(delta))}
+            def form() -> tuple[EachForm, tuple[Any, ...]]:
+                return self._form_of(delta, res), (delta, res)
+
+            declared = {"W": Deferred(lambda: declare("W"), total, p["W"], len(delta), form)}
             if self.source.bias:
                 declared["b"] = Sum(self.source.bias_gradient(delta), self._bias)
             self._declared = res, delta, declared
         return declared
+
+    def _form_of(self, delta: Any, x: Any) -> EachForm:
+        from pullback.engine.kernels import conv
+
+        if self._form is None:
+            self._form = EachForm(
+                self._outer, (delta, x), 1, self._terms.shape[1],
+                own=(conv.SCRATCH, self._scratch.shape[1]), total=(self._total, self._total_count),
+                plain=self._plain,
+            )  # fmt: skip
+        return self._form
 
 
 @lowers(MaxPool2d)

@@ -8,6 +8,7 @@ from typing import Any
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
 from pullback.engine.blas import find_blas
+from pullback.engine.each import EachForm, RowForm
 from pullback.engine.lower import Lowered, Plan, lowers
 from pullback.engine.sums import Deferred, WithSums
 from pullback.engine.team import Job
@@ -31,6 +32,7 @@ class LoweredEmbedding(Lowered):
         width, dtype = y.shape[-1], y.dtype
         self._rows = Job(embedding.rows_forward, dtype, 3, (width,), work=width)
         self._total = Job(embedding.rows_total, dtype, 3, (width, self.source.count), work=width)
+        self._form: EachForm | None = None
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return the rows; the ids are the residual."""
@@ -54,7 +56,14 @@ class LoweredEmbedding(Lowered):
         def declare() -> Any:
             return self.source.grads(p, res, delta)["E"]
 
-        return {"E": Deferred(declare, total, p["E"], len(delta))}
+        def form() -> tuple[EachForm, tuple[Any, ...]]:
+            operands = res["ids"], delta
+            if self._form is None:
+                positions = math.prod(delta.shape[1:-1])
+                self._form = EachForm(self._total, operands, positions, p["E"].size)
+            return self._form, operands
+
+        return {"E": Deferred(declare, total, p["E"], len(delta), form)}
 
 
 @lowers(Positions)
@@ -95,7 +104,12 @@ class LoweredPositions(Lowered):
             def declare() -> Any:
                 return self.source.grads(p, res, delta)["P"]
 
-            declared = {"P": Deferred(declare, total, p["P"], len(delta))}
+            def form() -> tuple[RowForm, tuple[Any, ...]]:
+                rows = delta.reshape((len(delta), -1))
+                return RowForm(self._total, (rows,)), (rows,)
+
+            whole = delta.shape[1:] == p["P"].shape
+            declared = {"P": Deferred(declare, total, p["P"], len(delta), form if whole else None)}
             self._declared = delta, declared
         return declared
 

@@ -117,15 +117,18 @@ def apart(done: list[Done], x: np.ndarray) -> None:
     By rows, what one thread reads ahead belongs to another, which has then to get it back before
     it can write. The batch can lie in blocks if all who use it know that.
     """
-    from pullback.engine.kernels import batches, dense, sparse
+    from pullback.engine.kernels import batches, dense, each, sparse
 
     products = {dense.linear_partial, sparse.sparse_partial}
-    others = {batches.gather_bytes, batches.gather_numbers, dense.outer, sparse.sparse_outer}
-    users = [each for each in done if x.ctypes.data in each.words[each.job.first_array :]]
-    known = all(each.job.kernel in products | others and each.row[2] > 1 for each in users)
-    if known and any(each.job.kernel in products for each in users):
-        for each in users:
-            each.words[each.job.first_number - 1] = True  # the last of these kernels' sizes
+    others = {
+        batches.gather_bytes, batches.gather_numbers, dense.outer, sparse.sparse_outer,
+        each.row_squares,
+    }  # fmt: skip
+    users = [it for it in done if x.ctypes.data in it.words[it.job.first_array :]]
+    known = all(it.job.kernel in products | others and it.row[2] > 1 for it in users)
+    if known and any(it.job.kernel in products for it in users):
+        for it in users:
+            it.words[it.job.first_number - 1] = True  # the last of these kernels' sizes
 
 
 def program(

@@ -5,17 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from pullback.core.contraction import Contraction
 from pullback.core.map import Map, Params
+from pullback.engine.each import MOST, EachForm, Form, RowForm
 from pullback.engine.lower import Lowered, Plan
-from pullback.engine.team import Job
+from pullback.engine.team import Job, not_replayable
+
+ONE_ROW = ("no,ni->io", "no,ni->oi", "no->o")
+"""Contractions of one row an example."""
 
 
 class Sum(Contraction):
-    """A contraction whose sum is a job."""
+    """A contraction whose sum is a job, and the gradients of its examples are."""
 
     __slots__ = ("_job",)
 
@@ -25,16 +30,62 @@ class Sum(Contraction):
         )
         self._job = job
 
+    def _fits(self, out: Any) -> bool:
+        return bool(out.dtype == self.operands[0].dtype and out.flags.c_contiguous)
+
     def sum(self, out: Any = None) -> Any:
         """Return the gradient summed over the examples."""
         first = self.operands[0]
         if out is None:  # of several that are one parameter's
-            sizes = self.sizes
-            out = np.empty([sizes[letter] for letter in self.output], first.dtype)
-        if out.dtype != first.dtype or not out.flags.c_contiguous:
+            out = np.empty(self._shape, first.dtype)
+        if not self._fits(out):
             return super().sum(out)
         self._job(math.prod(first.shape[:-1]), *self.operands, out)
         return out
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        sizes = self.sizes
+        return tuple(sizes[letter] for letter in self.output)
+
+    @property
+    def _form(self) -> Form:
+        """How the gradients of the examples are made; kept with the job."""
+        if self._job not in _forms:
+            first, numbers = self.operands[0], math.prod(self._shape)
+            _forms[self._job] = (
+                RowForm(self._job, self.operands)
+                if self.equation in ONE_ROW
+                else EachForm(self._job, self.operands, math.prod(first.shape[1:-1]), numbers)
+            )
+        return _forms[self._job]
+
+    def scaled(self, weight: Any) -> Contraction:
+        """Return the same of examples times ``weight (N,)``."""
+        return Sum(super().scaled(weight), self._job)
+
+    def each(self) -> Any:
+        """Return the gradients of the single examples."""
+        return _each(self._form, self.operands, self._shape)
+
+    def sum_and_sq_norms(self, out: Any, sq_norms: Any) -> None:
+        """Write the sum, and add the squared norms, by jobs."""
+        formed = self.equation not in ONE_ROW
+        if not self._fits(out) or (formed and out.size > MOST):
+            not_replayable()
+            super().sum_and_sq_norms(out, sq_norms)
+        else:
+            self._form.write(self.operands, out, sq_norms)
+
+
+_forms: WeakKeyDictionary[Job, Form] = WeakKeyDictionary()
+
+
+def _each(form: Form, operands: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+    first = operands[0]
+    out = np.empty((len(first), math.prod(shape)), operands[-1].dtype)
+    form.gradients(operands, out)
+    return out.reshape((len(first), *shape))
 
 
 class Deferred(Contraction):
@@ -45,9 +96,10 @@ class Deferred(Contraction):
         total: writes the sum into an array.
         parameter: an array of the sum's shape and dtype.
         examples: how many there are.
+        form: returns how the gradients of the examples are made by jobs, and of which arrays.
     """
 
-    __slots__ = ("_declare", "_declared", "_examples", "_parameter", "_total")
+    __slots__ = ("_declare", "_declared", "_examples", "_form", "_parameter", "_total")
 
     def __init__(
         self,
@@ -55,15 +107,20 @@ class Deferred(Contraction):
         total: Callable[[Any], None],
         parameter: Any,
         examples: int,
+        form: Callable[[], tuple[Form, tuple[Any, ...]]] | None = None,
     ) -> None:
         self._declare, self._total = declare, total
         self._parameter, self._examples = parameter, examples
         self._declared: Contraction | None = None
+        self._form = form
+
+    def _fits(self, out: Any) -> bool:
+        like = self._parameter
+        return out is not None and out.dtype == like.dtype and out.flags.c_contiguous
 
     def sum(self, out: Any = None) -> Any:
         """Return the gradient summed over the examples."""
-        like = self._parameter
-        fits = out is not None and out.dtype == like.dtype and out.flags.c_contiguous
+        like, fits = self._parameter, self._fits(out)
         found = out if fits else np.empty(like.shape, like.dtype)
         if self._examples:
             self._total(found)
@@ -72,6 +129,22 @@ class Deferred(Contraction):
         if out is not None and not fits:
             out[...] = found
         return found if out is None else out
+
+    def each(self) -> Any:
+        """Return the gradients of the single examples."""
+        if self._form is None:
+            return super().each()
+        form, operands = self._form()
+        return _each(form, operands, self._parameter.shape)
+
+    def sum_and_sq_norms(self, out: Any, sq_norms: Any) -> None:
+        """Write the sum, and add the squared norms, by jobs where there are."""
+        if self._form is None or not self._fits(out) or out.size > MOST:
+            not_replayable()
+            super().sum_and_sq_norms(out, sq_norms)
+        else:
+            form, operands = self._form()
+            form.write(operands, out, sq_norms)
 
     def __getattr__(self, name: str) -> Any:
         if name not in Contraction.__slots__:

@@ -162,11 +162,12 @@ class Job:
         from pullback.engine.kernels import compiled
 
         self.team, self.kernel, self.dtype = team(), kernel, dtype
-        self._code = compiled.address(kernel, dtype)
+        self.code = compiled.address(kernel, dtype)
         self._dtype = np.dtype(dtype)
         first = 1 + len(sizes) + numbers
         self._words = np.zeros(first + arrays, np.int64)
         self._words[1 : 1 + len(sizes)] = sizes
+        self.sizes = sizes
         self.numbers = self._words[1 + len(sizes) : first].view(np.float64)
         self._addresses = self._words[first:]
         self.first_number, self.first_array = 1 + len(sizes), first
@@ -175,7 +176,7 @@ class Job:
         self._count, self._work = -1, work
         self.parts = 1
         self._blas = blas_threads() if blas else (0, 0)
-        self._row = np.array([self._code, self._words.ctypes.data, 1, 1], np.int64)
+        self._row = np.array([self.code, self._words.ctypes.data, 1, 1], np.int64)
         self.independent = independent
         self._at = self._row.ctypes.data
 
@@ -283,6 +284,12 @@ class Recording:
     def __call__(self) -> None:
         """Do all jobs again, on the same arrays."""
         self._team.do(self._at, len(self._table), blas_threads())
+
+
+def not_replayable() -> None:
+    """Say, where jobs are being recorded, that something is done beside them."""
+    if _here.recording is not None:
+        _here.recording.sound = False
 
 
 class _Here(threading.local):

@@ -19,6 +19,7 @@ from pullback.extend.curvature import (
     hessian_spectrum,
     hessian_trace,
     lambda_max,
+    stability,
 )
 from pullback.extend.diagonals import (
     ggn_diagonal,
@@ -26,7 +27,7 @@ from pullback.extend.diagonals import (
     hessian_diagonal,
     hessian_diagonal_sampled,
 )
-from pullback.extend.evidence import Evidence
+from pullback.extend.evidence import Evidence, Moments
 from pullback.extend.inputs import el2n, forgetting, influence, input_gradient
 from pullback.extend.kronecker import Kronecker, kronecker_factors
 from pullback.extend.moments import (
@@ -57,6 +58,7 @@ __all__ = [
     "Evidence",
     "Kronecker",
     "Lanczos",
+    "Moments",
     "clipped_gradient",
     "covariance_trace",
     "curvature_along",
@@ -93,6 +95,7 @@ __all__ = [
     "second_moment",
     "signal_to_noise",
     "spectral_density",
+    "stability",
     "total_variance",
     "trace",
     "variance",

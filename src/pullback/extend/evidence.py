@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +29,26 @@ TEXT = {
 }
 
 
+class Moments(Protocol):
+    r"""What the size of the gradients alone says; an ``Evidence`` has it, and so have averages.
+
+    ``mean_sq_norm`` is :math:`\sum_n w_n \|g_n\|^2`, ``sq_norm`` :math:`\|\bar g\|^2` and
+    ``effective_examples`` :math:`1 / \sum_n w_n^2`.
+    """
+
+    @property
+    def mean_sq_norm(self) -> float:
+        """The mean of the squared norms."""
+
+    @property
+    def sq_norm(self) -> float:
+        """The squared norm of the mean."""
+
+    @property
+    def effective_examples(self) -> float:
+        """How many examples would count as much, if all counted alike."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     r"""A network, its loss and a batch, and what their pass left.
@@ -37,7 +57,8 @@ class Evidence:
     gradient :math:`g_n` is that of :math:`\ell_n` alone, and :math:`\bar g = \sum_n w_n g_n`.
 
     ``net`` is what made the pass, in reference form or lowered; ``reference`` is the former, which
-    second derivatives need. All that is worked out is kept, so that several quantities share it.
+    second derivatives need; ``lr`` is the learning rate of the step, in training. All that is
+    worked out is kept, so that several quantities share it.
     """
 
     net: Map
@@ -50,15 +71,17 @@ class Evidence:
     gradient: Theta
     reference: Map
     weight: Any = None
+    lr: float | None = None
 
     @classmethod
     def of(
-        cls, net: Map, loss: Loss, p: Theta, x: Any, target: Any, ctx: Context, weight: Any = None
-    ) -> Evidence:
+        cls, net: Map, loss: Loss, p: Theta, x: Any, target: Any, ctx: Context,
+        weight: Any = None, lr: float | None = None,
+    ) -> Evidence:  # fmt: skip
         """Make the pass: forward, error, backward."""
         gradient = Theta(p.layout, p.flat * 0)
         found = forward_error_backward(net, loss, p, x, target, gradient, ctx, weight=weight)
-        return cls(net, loss, p, x, target, ctx, found, gradient, net, weight)
+        return cls(net, loss, p, x, target, ctx, found, gradient, net, weight, lr)
 
     @property
     def examples(self) -> int:
@@ -113,6 +136,16 @@ class Evidence:
     def sq_norms(self) -> Array:
         r"""``(N,)`` :math:`\|g_n\|^2`, without forming the gradients."""
         return self.added(lambda c, _: c.sq_norms()) * self.unshare * self.unshare
+
+    @cached_property
+    def mean_sq_norm(self) -> float:
+        r""":math:`\sum_n w_n \|g_n\|^2`."""
+        return number((self.share * self.sq_norms).sum())
+
+    @cached_property
+    def effective_examples(self) -> float:
+        r""":math:`1 / \sum_n w_n^2`: the number of examples where all count alike."""
+        return 1 / number((self.share * self.share).sum())
 
     @cached_property
     def sq_norm(self) -> float:

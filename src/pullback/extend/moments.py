@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pullback.core.arrays import namespace
 from pullback.core.theta import Theta
-from pullback.extend.evidence import Evidence, number
+from pullback.extend.evidence import Evidence, Moments
 
 
 def gradient(at: Evidence) -> Theta:
@@ -12,7 +12,7 @@ def gradient(at: Evidence) -> Theta:
     return at.gradient
 
 
-def gradient_norm(at: Evidence) -> float:
+def gradient_norm(at: Moments) -> float:
     r"""Return :math:`\|\bar g\|`."""
     return float(at.sq_norm**0.5)
 
@@ -43,6 +43,6 @@ def signal_to_noise(at: Evidence) -> Theta:
     return Theta(at.p.layout, xp.where(some, ratio, agreed))
 
 
-def total_variance(at: Evidence) -> float:
+def total_variance(at: Moments) -> float:
     r"""Return :math:`\sum_n w_n \|g_n - \bar g\|^2`, from the norms alone."""
-    return max(number((at.share * at.sq_norms).sum()) - at.sq_norm, 0.0)
+    return max(at.mean_sq_norm - at.sq_norm, 0.0)

@@ -43,11 +43,23 @@ QUANTITIES: dict[str, Callable[..., Any]] = {
         kronecker_factors,
         curvature.gradient_curvature,
         curvature.lambda_max,
+        curvature.stability,
         curvature.hessian_trace,
         curvature.hessian_spectrum,
     )
 }
 """What can be asked for by name; ``fit(watch=...)`` takes those that are one number."""
+
+OF_NORMS = (
+    "gradient_norm", "total_variance", "covariance_trace", "gradient_sq_norm", "noise_scale",
+    "norm_test",
+)  # fmt: skip
+"""Quantities of ``Moments``: a training step has them almost for nothing."""
+NUMBERS = (
+    *OF_NORMS, "inner_product_test", "orthogonality_test", "gradient_curvature", "lambda_max",
+    "stability", "hessian_trace",
+)  # fmt: skip
+"""Quantities that are one number."""
 
 TEXT = {
     "unknown": "unknown quantity {name!r}.{suggestion}",

@@ -46,6 +46,7 @@ def forward_error_backward(
     weight: Array | None = None,
     total: float | None = None,
     accumulate: bool = False,
+    write: Callable[..., None] = write_gradient,
 ) -> Pass:
     """Write the gradient of the weighted mean loss into ``gradient``.
 
@@ -56,6 +57,7 @@ def forward_error_backward(
         total: the sum of the weights of the whole batch, by ``term_weights``, where ``x`` is only
             a part of it.
         accumulate: add to ``gradient`` what is found.
+        write: what writes the gradients that are declared.
     """
     # 1. Forward: the outputs, and what the way back needs.
     y, residual = net.forward(p, x, ctx)
@@ -67,7 +69,7 @@ def forward_error_backward(
     share = mean_weights(y.shape[0], weight, y, total)
     gx, delta = net.pullback(p, residual, loss.pullback(slope, share))
     declared = net.grads(p, residual, delta)
-    write_gradient(declared, gradient, accumulate)
+    write(declared, gradient, accumulate)
     return Pass(values, y, slope, residual, gx, declared, share, weight)
 
 

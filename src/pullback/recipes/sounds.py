@@ -14,7 +14,7 @@ from pullback.data.dataset import Data, Dataset
 from pullback.maps import LogMel
 from pullback.train.model import Model
 
-MELS, FLOOR = 24, 0.01
+MELS, FLOOR = 24, 0.002
 """Bands, and what is added to the power of each, see ``LogMel``: about 25 dB below loud speech."""
 
 

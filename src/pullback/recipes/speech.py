@@ -38,8 +38,8 @@ EPOCHS, BATCH_SIZE, LR = 4, 64, 0.003
 SMOOTHING, DROPOUT = 0.1, 0.5
 READERS, COPIES = 3, 12
 SPEEDS = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25)
-COLOUR, QUIETER = 1.0, 10.0
-"""Nats of the curves over the bands, and decibels by which rooms differ."""
+COLOUR, CENTRED_COLOUR, QUIETER = 1.0, 0.4, 10.0
+"""Nats of the curves over the bands, as they are and centred; decibels by which rooms differ."""
 
 
 def speech(
@@ -88,7 +88,7 @@ def speech(
     if run.stopped == "interrupted":
         return Result(run, {})
     apart = run.model.net.children()["body"]
-    heard = Padded(Chain(*apart.children().values(), GlobalAvgPool()))
+    heard = Padded(Chain(both_ways(), *apart.children().values(), GlobalAvgPool()))
     model = listening(replace(run.model, net=heard, classes=classes), mel, data)
     model.save(Path(out) / NAME)
     figures = {
@@ -102,17 +102,31 @@ def speech(
 
 
 def variations(spoken: Recordings, mel: LogMel, copies: int, seed: int) -> Dataset:
-    """Return the features of so many copies of each recording, no two alike."""
+    """Return the features, both ways, of so many copies of each recording, no two alike."""
     fine, rows = replace(mel, floor=mel.floor / 1000), []
     for i in range(copies):
         copy = seed * copies + i
         features = transformed(at_speeds(spoken, SPEEDS, copy).dataset(), fine)
         features = in_rooms(features, mel.floor, QUIETER, copy)
-        x = coloured(features, COLOUR, copy).x
+        centred = transformed(features, Padded(CenterSteps()))
+        ways = (
+            coloured(features, COLOUR, 2 * copy).x,
+            coloured(centred, CENTRED_COLOUR, 2 * copy + 1).x,
+        )
         assert features.lengths is not None
-        rows += [row[:n] for row, n in zip(x, features.lengths, strict=True)]
+        rows += [
+            row[:n] for row, n in zip(np.concatenate(ways, axis=2), features.lengths, strict=True)
+        ]
     x, lengths = padded(rows)
     return replace(spoken.dataset(), x=x, y=np.tile(spoken.labels, copies), lengths=lengths)
+
+
+def both_ways() -> Map:
+    """Return the map to features as they are, and less their mean.
+
+    The former know the vowel of a word that has but one, the latter no microphone.
+    """
+    return Parallel(as_they_are=Chain(), centred=CenterSteps(), combine="concat")
 
 
 def side_by_side(classes: int, units: int, readers: int) -> Map:
@@ -121,10 +135,5 @@ def side_by_side(classes: int, units: int, readers: int) -> Map:
 
 
 def reader(classes: int, units: int) -> Map:
-    """Return a network that reads features in both directions and decides at either end.
-
-    Features come as they are and less their mean: the former know the vowel of a word that has but
-    one, the latter no microphone.
-    """
-    both = Parallel(as_they_are=Chain(), centred=CenterSteps(), combine="concat")
-    return Chain(both, bidirectional(LSTM(units, "last")), Dropout(DROPOUT), Linear(classes))
+    """Return a network that reads features in both directions and decides at either end."""
+    return Chain(bidirectional(LSTM(units, "last")), Dropout(DROPOUT), Linear(classes))

@@ -61,6 +61,8 @@ def fit(
     max_steps: int | None = None,
     max_seconds: float | None = None,
     audit: int | None = None,
+    watch: Sequence[str] = (),
+    every: int = 1,
     callbacks: Sequence[Callback] = (),
     out: str | Path | None = None,
 ) -> Run:
@@ -97,6 +99,9 @@ def fit(
         audit: check the gradient every so many steps, on four examples of the batch along a few
             directions, against the complex step, and that of the lowered maps against the
             reference form. Every 500 steps, this takes 1.5% of the time of the textbook network.
+        watch: quantities of ``pullback.extend`` that are one number, such as ``"noise_scale"``,
+            averaged over each epoch's whole batches and kept in the history.
+        every: look at them every so many steps.
         callbacks: functions that are called with every event of ``pullback.train.events``.
         out: a folder for the run's files; it can then be resumed.
 
@@ -135,6 +140,8 @@ def fit(
         max_steps=max_steps,
         max_seconds=max_seconds,
         audit=audit,
+        watch=tuple(watch),
+        every=every,
     )
     held = validation if isinstance(validation, Dataset) else None
     return run_settings(settings, data, held=held, callbacks=callbacks, out=out)

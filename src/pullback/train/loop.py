@@ -122,6 +122,8 @@ class Loop:
         }
         if self.best is not None:
             kept["best"] = self.best
+        if self.stepper.watch is not None:
+            kept["watch"] = self.stepper.watch.sums
         return kept
 
     def data_digest(self) -> str:
@@ -147,6 +149,9 @@ class Loop:
         self.learner.step = int(found["step"])
         for sums, value in zip(self.tally.sums, found["sums"].values(), strict=True):
             sums[...] = value
+        if self.stepper.watch is not None:
+            for name, value in found["watch"].items():
+                self.stepper.watch.sums[name][...] = value
         self.best = found.get("best")
 
     # -- running
@@ -227,6 +232,9 @@ class Loop:
     def _close_epoch(self, seconds: float) -> None:
         position = self.position
         record = {"epoch": position.epoch + 1, **self.tally.results()}
+        if self.stepper.watch is not None:
+            record |= self.stepper.watch.results()
+            self.stepper.watch.clear()
         if self.held is not None:
             record |= evaluate(
                 self._held_net, self.settings.loss, self.settings.metrics,

@@ -18,6 +18,7 @@ DTYPES = ("float32", "float64")
 NORMALIZATIONS = ("standard", "scale", "none")
 COUNTS = (
     "epochs", "batch_size", "accumulate", "patience", "steps_per_epoch", "max_steps", "audit",
+    "every",
 )  # fmt: skip
 PARTS = (
     ("net", Map, "Chain(Flatten(), Linear(10))"),
@@ -51,6 +52,8 @@ class Settings:
     max_steps: int | None = None
     max_seconds: float | None = None
     audit: int | None = None
+    watch: tuple[str, ...] = ()
+    every: int = 1
 
     def __post_init__(self) -> None:
         for name, kind, example in PARTS:
@@ -80,7 +83,7 @@ class Settings:
 
     def _check_count(self, name: str) -> None:
         value = getattr(self, name)
-        optional = name not in ("epochs", "accumulate")
+        optional = name not in ("epochs", "accumulate", "every")
         if value is None and optional:
             return
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:

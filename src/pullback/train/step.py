@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from pullback.core.context import Context
 from pullback.core.map import Map
 from pullback.core.theta import Theta
-from pullback.engine import all_finite, replayed
+from pullback.engine import MomentTally, all_finite, replayed
 from pullback.losses.base import Loss, term_weights
 from pullback.losses.gradient import Pass, forward_error_backward
 from pullback.optim import Optimizer
@@ -41,7 +41,8 @@ class Step:
 
     ``net`` may be the reference form or a lowered one; ``reference`` is the former, which
     explains a step that went wrong. With ``pieces`` above 1 the batch goes through in so many
-    parts whose gradients add up to that of the whole.
+    parts whose gradients add up to that of the whole. ``moments``, where there are, are told of
+    every whole batch.
     """
 
     net: Map
@@ -50,6 +51,7 @@ class Step:
     optimizer: Optimizer
     seed: int
     pieces: int = 1
+    moments: MomentTally | None = None
 
     def __call__(
         self, learner: Learner, x: np.ndarray, target: np.ndarray, weight: np.ndarray | None
@@ -62,11 +64,13 @@ class Step:
         passes: list[tuple[slice, Pass]] = []
         state = learner.state
         counted = term_weights(self.loss, target, weight)
+        moments = self.moments if self.moments and self.moments.examples == len(x) else None
+        take = self._passes if moments is None else self._watched_passes
         total = float(len(x)) if counted is None else float(counted.sum())
         for part in parts(len(x), self.pieces):
             # 1 forward, 2 error, 3 backward
             ctx = Context(True, self.seed, learner.step, part.start, "", state)
-            found = self._passes(
+            found = take(
                 self.net,
                 self.loss,
                 learner.theta,
@@ -84,6 +88,8 @@ class Step:
             passes.append((part, found))
         if not all_finite(learner.gradient.flat):
             self._explain(learner, x, target, ctx)
+        if moments is not None:
+            moments.add(learner.gradient.flat, found.share, alike=found.weight is None)
         # 4 update
         self.optimizer.update(
             learner.gradient.flat, learner.slots, learner.theta.flat, learner.step
@@ -96,6 +102,12 @@ class Step:
     @cached_property
     def _passes(self) -> Callable[..., Pass]:
         return replayed(forward_error_backward, self.net, self.loss)
+
+    @cached_property
+    def _watched_passes(self) -> Callable[..., Pass]:
+        assert self.moments is not None
+        watched = partial(forward_error_backward, write=self.moments.write)
+        return replayed(watched, self.net, self.loss)
 
     def _explain(self, learner: Learner, x: Any, target: Any, ctx: Context) -> None:
         explain_nonfinite(self.reference, self.loss, learner.theta, x, target, ctx)

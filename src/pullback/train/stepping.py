@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +29,7 @@ from pullback.train.metrics import Tally
 from pullback.train.mixup import mix
 from pullback.train.settings import Settings
 from pullback.train.step import Learner, Step, cut, parts
+from pullback.train.watch import Watch, check_watch
 
 
 class Stepper:
@@ -55,6 +57,7 @@ class Stepper:
         self.batches = lower_batches(train, normalizer, batch_size, settings.dtype, cut)
         self.step = self._make_step()
         self.learner = self._start()
+        self.watch = self._make_watch()
         self.tally = self._fresh_tally()
         self._program = self._program_to_be()
 
@@ -80,6 +83,15 @@ class Stepper:
         )
         gradient = theta.layout.zeros(self.settings.dtype)
         return Learner(theta, gradient, self.step.optimizer.start(theta.flat, segments), state)
+
+    def _make_watch(self) -> Watch | None:
+        settings = self.settings
+        if not settings.watch:
+            return None
+        check_watch(settings.watch, settings.net, self.batch_size)
+        watch = Watch(settings, self.learner, self.batch_size)
+        self.step = replace(self.step, moments=watch.tally)
+        return watch
 
     def _program_to_be(self) -> Program | None:
         settings = self.settings
@@ -109,6 +121,7 @@ class Stepper:
         size, program = self.batch_size, self._program
         index = rows[batch * size : (batch + 1) * size]
         taken = 0
+        self._look(index)
         if program is not None and len(index) == size:
             if program.known:
                 most = self._most(len(rows) // size - batch)
@@ -127,7 +140,16 @@ class Stepper:
         settings, step = self.settings, self.learner.step
         if settings.max_steps is not None:
             most = min(most, settings.max_steps - step)
+        if self.watch is not None and self.watch.tally is None:
+            most = min(most, settings.every - step % settings.every)
         return min(most, settings.audit - step % settings.audit) if settings.audit else most
+
+    def _look(self, index: np.ndarray) -> None:
+        """Look at what is watched, where the next step is one to be looked at."""
+        learner = self.learner
+        if self.watch is not None and self.watch.due(learner.step, len(index)):
+            lr = self.optimizer.lr_at(learner.step, learner.slots)
+            self.watch.look(learner, *self.gather(index), lr)
 
     def one_step(self, index: np.ndarray) -> None:
         """Take one step on the examples ``index``."""
