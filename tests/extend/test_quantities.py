@@ -6,6 +6,7 @@ from extend_networks import by_name, problem
 
 import pullback as pb
 from pullback import extend
+from pullback.core.errors import ConfigError
 from pullback.core.theta import Theta
 
 
@@ -28,10 +29,18 @@ def same(a, b):
 
 
 def test_all_at_once_are_as_one_by_one():
-    every = asked(list(extend.QUANTITIES))
+    options = {name: {} for name in extend.QUANTITIES} | {"stability": {"lr": 0.1}}
+    every = asked(options)
     assert list(every) == list(extend.QUANTITIES)
     for name, value in every.items():
-        assert same(value, asked([name])[name]), name
+        assert same(value, asked({name: options[name]})[name]), name
+
+
+def test_stability_is_the_sharpness_over_what_descent_bears():
+    found = asked({"stability": {"lr": 0.3}, "lambda_max": {}})
+    assert found["stability"] == pytest.approx(found["lambda_max"] * 0.3 / 2, rel=1e-12)
+    with pytest.raises(ConfigError, match="give it as lr"):
+        asked(["stability"])
 
 
 def test_one_pass_for_all_of_first_order(monkeypatch):

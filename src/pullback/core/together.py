@@ -39,15 +39,10 @@ class Together(Contraction):
         return _added([place.each() for place in self._places])
 
     def sq_norms(self) -> Any:
-        """Return ``(n,)`` the squared norms: those of the places, and what they have in common."""
-        found = _added([place.sq_norms() for place in self._places])
-        formed = [place.each() for place in self._places]
-        formed = [g.reshape((g.shape[0], -1)) for g in formed]
-        xp = namespace(found)
-        for i, first in enumerate(formed):
-            for second in formed[:i]:
-                found = found + 2 * xp.sum(first * second, axis=1)
-        return found
+        """Return ``(n,)`` the squared norms."""
+        formed = self.each()
+        flat = formed.reshape((formed.shape[0], -1))
+        return namespace(flat).sum(flat * flat, axis=1)
 
     def sq_sum(self, weight: Any = None) -> Any:
         """Return the sum over the examples of the squared gradients."""

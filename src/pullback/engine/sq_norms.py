@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,18 +45,21 @@ class SqNorms:
         else:
             self._clear(len(found), found)
         contractions, views = dict(leaves(declared)), dict(leaves(gradient))
-        plain = not (accumulate or self._shared) and self._clear is not None
-        if plain and contractions.keys() == views.keys():
-            for path, contraction in contractions.items():
-                contraction.sum_and_sq_norms(views[path], found)
-        else:
+        if accumulate or self._clear is None or contractions.keys() != views.keys():
             not_replayable()
             write_gradient(declared, gradient, accumulate)
-            self._add_norms(contractions)
-
-    def _add_norms(self, declared: Mapping[Any, Contraction]) -> None:
+            for contraction in self._each_parameter(contractions):
+                found += contraction.sq_norms()
+            return
         for entry in self._alone:
-            self.found[...] += declared[entry.path].sq_norms()
-        for entries in self._shared:
-            together = Together.of([declared[entry.path] for entry in entries])
-            self.found[...] += together.sq_norms()
+            contractions[entry.path].sum_and_sq_norms(views[entry.path], found)
+        for first, *others in self._shared:
+            not_replayable()
+            view = contractions[first.path].sum(out=views[first.path])
+            for entry in others:
+                view += contractions[entry.path].sum()
+            found += Together.of([contractions[e.path] for e in (first, *others)]).sq_norms()
+
+    def _each_parameter(self, declared: Mapping[Any, Contraction]) -> Iterator[Contraction]:
+        for entries in [[entry] for entry in self._alone] + self._shared:
+            yield Together.of([declared[entry.path] for entry in entries])

@@ -16,7 +16,7 @@ STEPS = 20
 MATRICES = {"hessian": hessian_product, "ggn": ggn_product}
 TEXT = {
     "still": "the direction is 0 everywhere, so nothing bends along it",
-    "lr": "stability compares the sharpness with a learning rate; watch it in fit, which has one",
+    "lr": "stability compares the sharpness with a learning rate: give it as lr",
     "matrix": "matrix={matrix!r}; expected one of {known}",
 }
 
@@ -51,17 +51,19 @@ def lambda_max(at: Evidence, steps: int = STEPS, matrix: str = "hessian", seed: 
     return float(lanczos(_product(at, matrix), at.p.layout.size, steps, seed).values[-1])
 
 
-def stability(at: Evidence, steps: int = STEPS) -> float:
+def stability(at: Evidence, lr: float | None = None, steps: int = STEPS) -> float:
     r"""Return :math:`\lambda_{max} / (2 / \eta)`: the sharpness, over what plain descent bears.
 
-    Above 1 steps of the learning rate :math:`\eta` overshoot along the steepest direction.
+    Above 1 steps of the learning rate :math:`\eta` overshoot along the steepest direction. In
+    training it is that of the step, unless another is given.
 
     Raises:
         ConfigError: no learning rate is known.
     """
-    if at.lr is None:
+    lr = at.lr if lr is None else lr
+    if lr is None:
         raise ConfigError(TEXT["lr"])
-    return lambda_max(at, steps) * at.lr / 2
+    return lambda_max(at, steps) * lr / 2
 
 
 def hessian_trace(at: Evidence, samples: int = 10, matrix: str = "hessian", seed: int = 0) -> float:
