@@ -15,7 +15,7 @@ from pullback.core.contraction import Contraction
 from pullback.core.errors import ConfigError
 from pullback.core.map import Map
 from pullback.core.spec import Array
-from pullback.core.theta import Entry, Theta
+from pullback.core.theta import Entry, Theta, write_gradient
 from pullback.core.together import Together
 from pullback.core.tree import leaves
 from pullback.losses.base import Loss
@@ -68,7 +68,6 @@ class Evidence:
     target: Any
     ctx: Context
     found: Pass
-    gradient: Theta
     reference: Map
     weight: Any = None
     lr: float | None = None
@@ -79,9 +78,17 @@ class Evidence:
         weight: Any = None, lr: float | None = None,
     ) -> Evidence:  # fmt: skip
         """Make the pass: forward, error, backward."""
-        gradient = Theta(p.layout, p.flat * 0)
-        found = forward_error_backward(net, loss, p, x, target, gradient, ctx, weight=weight)
-        return cls(net, loss, p, x, target, ctx, found, gradient, net, weight, lr)
+        found = forward_error_backward(
+            net, loss, p, x, target, p, ctx, weight=weight, write=_not_yet
+        )
+        return cls(net, loss, p, x, target, ctx, found, net, weight, lr)
+
+    @cached_property
+    def gradient(self) -> Theta:
+        r""":math:`\bar g`."""
+        gradient = Theta(self.p.layout, self.p.flat * 0)
+        write_gradient(self.found.declared, gradient)
+        return gradient
 
     @property
     def examples(self) -> int:
@@ -188,6 +195,10 @@ class Evidence:
         return Evidence.of(
             self.reference, self.loss, self.p, self.x, self.target, self.ctx, self.weight
         )
+
+
+def _not_yet(declared: Any, gradient: Any, accumulate: bool) -> None:
+    """Write no gradient: not all who make a pass want it."""
 
 
 def refuse_coupling(net: Map, ctx: Context, path: str = "") -> None:

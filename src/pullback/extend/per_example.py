@@ -26,8 +26,7 @@ def per_example_grad(at: Evidence) -> dict[str, Any]:
     """Return ``g_n`` by the parameters' names, each ``(N, *shape)``; a shared one by its first."""
     found = {}
     for entry, contraction in at.contractions:
-        formed = contraction.each()
-        found[entry.path] = formed * at.unshare.reshape((-1, *(1,) * (formed.ndim - 1)))
+        found[entry.path] = contraction.scaled(at.unshare).each()
     return unflatten(found)
 
 
