@@ -205,11 +205,10 @@ def attention_pullback(a: Any, part: Any, parts: Any, like: Any) -> None:
 def _slopes(s: Any, gs: Any, seen: Any, scale: Any, top: Any, common: Any) -> None:
     """Make a row of scores the shares, and of their cotangents those of the scores."""
     factor = s.dtype.type(scale)
-    for j in range(seen):
+    # whole blocks: of a part of one, the rest would not run in lanes
+    for j in range(len(s)):
         z = s[j] * factor - top
-        s[j] = falling_exp(z if z <= 0 or z != z else z - z)
-    for j in range(seen):
-        gs[j] = s[j] * (gs[j] - common) * factor
-    for j in range(seen, len(s)):
-        s[j] = 0
-        gs[j] = 0
+        z = z if z <= 0 or z != z else z - z
+        s[j] = falling_exp(z) if j < seen else 0
+    for j in range(len(s)):
+        gs[j] = s[j] * (gs[j] - common) * factor if j < seen else 0
