@@ -14,12 +14,14 @@ from pullback.data.audio import (
     at_speeds,
     coloured,
     for_ctc,
+    heard,
     in_rooms,
     joined,
     read_digits,
     read_recordings,
     transformed,
 )
+from pullback.data.dataset import Dataset
 from pullback.losses import CTC
 from pullback.maps import LogMel
 
@@ -236,6 +238,22 @@ def test_other_rooms_have_another_floor(archive):
     np.testing.assert_allclose(found.x[quiet], level[quiet], atol=2e-3)
     np.testing.assert_array_equal(in_rooms(features, 1e-3, 10.0, seed=3).x, found.x)
     assert not np.array_equal(in_rooms(features, 1e-3, 10.0, seed=4).x, found.x, equal_nan=True)
+
+
+def test_what_is_quiet_is_not_heard():
+    power = np.full((3, 8, 4), 1e-6)
+    power[0, 2:5] = [[1.0], [0.5], [0.02]]
+    power[0, 6] = 0.005
+    power[1, 0], power[1, 3] = 0.3, 0.004
+    lengths = np.array([7, 4, 5])
+    x = np.where(np.arange(8)[:, None] < lengths[:, None, None], np.log(power), np.nan)
+    features = Dataset(x, np.arange(3), None, None, "s", lengths)
+    found = heard(features)
+    assert found.lengths.tolist() == [3, 4, 5]  # the last is equally quiet throughout
+    np.testing.assert_allclose(found.x[0, :3], np.log(power[0, 2:5]))
+    np.testing.assert_allclose(found.x[1, :4], np.log(power[1, :4]))
+    assert np.isnan(found.x[0, 3:]).all()
+    assert heard(features, quiet=0.9).lengths.tolist() == [1, 1, 5]
 
 
 def test_other_microphones_add_a_smooth_curve(archive):

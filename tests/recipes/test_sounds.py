@@ -131,13 +131,23 @@ def test_an_interrupted_recipe_measures_nothing(recipe, data, rows, tmp_path):
     assert result.figures == {}
 
 
+def loudness(samples):
+    frames = np.sort((samples[: len(samples) // 200 * 200].reshape(-1, 200) ** 2).mean(axis=1))
+    return np.sqrt(frames[-3:].mean())
+
+
 def test_an_utterance_is_what_is_said(rng):
     said = tone(1, rng, 0.2)
     quiet = 1e-4 * rng.standard_normal(1000).astype("f4")
     found = utterance(np.concatenate([quiet, said, quiet]))
     assert len(said) <= len(found) < len(said) + 400
-    frames = np.sort((found[: len(found) // 200 * 200].reshape(-1, 200) ** 2).mean(axis=1))
-    assert np.sqrt(frames[-3:].mean()) == pytest.approx(0.05, rel=0.02)
+    assert loudness(found) == pytest.approx(0.05, rel=0.02)
+    hum = 0.1 * np.sin(2 * np.pi * 50 / 8000 * np.arange(len(said) + 4000)).astype("f4")
+    hummed = utterance(hum + np.concatenate([np.tile(quiet, 2), said, np.tile(quiet, 2)]))
+    assert len(said) <= len(hummed) < len(said) + 400
+    wider = utterance(np.concatenate([quiet, said, quiet]), around=300)
+    assert len(found) + 500 < len(wider) <= len(found) + 600
+    np.testing.assert_allclose(utterance(wider, around=len(wider)), wider, rtol=1e-3)
     np.testing.assert_allclose(
         utterance(7 * np.concatenate([quiet, said, quiet])), found, rtol=1e-5
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pullback.core.map import Map
-from pullback.data.audio import Recordings, at_speeds, coloured, in_rooms, transformed
+from pullback.data.audio import Recordings, at_speeds, coloured, heard, in_rooms, transformed
 from pullback.data.dataset import Data, Dataset
 from pullback.data.rows import padded
 from pullback.losses import CrossEntropy
@@ -36,7 +36,7 @@ from pullback.train.model_file import NAME
 
 EPOCHS, BATCH_SIZE, LR = 4, 64, 0.003
 SMOOTHING, DROPOUT = 0.1, 0.5
-READERS, COPIES = 3, 12
+READERS, COPIES = 5, 12
 SPEEDS = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25)
 COLOUR, CENTRED_COLOUR, QUIETER = 1.0, 0.4, 10.0
 """Nats of the curves over the bands, as they are and centred; decibels by which rooms differ."""
@@ -88,8 +88,8 @@ def speech(
     if run.stopped == "interrupted":
         return Result(run, {})
     apart = run.model.net.children()["body"]
-    heard = Padded(Chain(both_ways(), *apart.children().values(), GlobalAvgPool()))
-    model = listening(replace(run.model, net=heard, classes=classes), mel, data)
+    net = Padded(Chain(both_ways(), *apart.children().values(), GlobalAvgPool()))
+    model = listening(replace(run.model, net=net, classes=classes), mel, data)
     model.save(Path(out) / NAME)
     figures = {
         "accuracy": float(np.mean(model.predict(test.x) == test.y)),
@@ -107,7 +107,7 @@ def variations(spoken: Recordings, mel: LogMel, copies: int, seed: int) -> Datas
     for i in range(copies):
         copy = seed * copies + i
         features = transformed(at_speeds(spoken, SPEEDS, copy).dataset(), fine)
-        features = in_rooms(features, mel.floor, QUIETER, copy)
+        features = heard(in_rooms(features, mel.floor, QUIETER, copy))
         centred = transformed(features, Padded(CenterSteps()))
         ways = (
             coloured(features, COLOUR, 2 * copy).x,

@@ -10,7 +10,7 @@ from pullback.data.audio.recordings import (
     transformed,
 )
 from pullback.data.audio.resample import resample
-from pullback.data.audio.rooms import in_rooms
+from pullback.data.audio.rooms import heard, in_rooms
 from pullback.data.audio.speech import read_digits
 from pullback.data.audio.utterance import utterance
 from pullback.data.audio.wav import Sound, read_wav
@@ -21,6 +21,7 @@ __all__ = [
     "at_speeds",
     "coloured",
     "for_ctc",
+    "heard",
     "in_rooms",
     "joined",
     "read_digits",

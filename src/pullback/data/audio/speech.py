@@ -15,9 +15,11 @@ from pullback.data.dataset import Data
 FILE = "free-spoken-digits.zip"
 ATTRIBUTION = "Free Spoken Digit Dataset: Z. Jackson and others; CC BY-SA 4.0"
 TAKES = "takes"
+AROUND = 2000
+"""Samples before and after an utterance that are kept for training."""
 
 
-def read_digits(folder: Path) -> Recordings:
+def read_digits(folder: Path, around: int = 0) -> Recordings:
     """Return all recordings of the zip file in ``folder``, each as ``utterance`` makes it.
 
     Raises:
@@ -29,11 +31,15 @@ def read_digits(folder: Path) -> Recordings:
             "Dataset there, {digit}_{speaker}_{take}.wav in one zip file"
         )
     found = read_recordings(folder / FILE)
-    return replace(found, samples=tuple(map(utterance, found.samples)), name="speech")
+    return replace(found, samples=tuple(utterance(x, around) for x in found.samples), name="speech")
 
 
 def read(folder: Path, held: str = TAKES) -> Data:
     """Return the spoken digits as samples, 8,000 a second, NaN behind the end of each.
+
+    Those for testing are without what is quiet around them, as is a recording that is to be
+    recognised. Those for training have up to a quarter of a second of it: how much of it is heard
+    depends on the noise of a room, see ``in_rooms`` and ``heard``.
 
     Args:
         folder: where the zip file is.
@@ -44,15 +50,17 @@ def read(folder: Path, held: str = TAKES) -> Data:
         ConfigError: there is no such speaker.
         DataError: the file is missing or damaged.
     """
-    every = read_digits(folder)
-    rest, test = every.by_take() if held == TAKES else every.by_speaker(held)
-    longest = max(map(len, every.samples))
+    (rest, _), (_, test) = (
+        every.by_take() if held == TAKES else every.by_speaker(held)
+        for every in (read_digits(folder, AROUND), read_digits(folder))
+    )
+    longest = max(map(len, (*rest.samples, *test.samples)))
     return Data(
         train=rest.dataset(longest),
         test=test.dataset(longest),
         name="speech",
         attribution=ATTRIBUTION,
-        rate=every.rate,
+        rate=test.rate,
     )
 
 

@@ -15,22 +15,26 @@ LEVEL = 0.05
 LOUDEST = 3
 
 
-def utterance(samples: np.ndarray) -> np.ndarray:
+def utterance(samples: np.ndarray, around: int = 0) -> np.ndarray:
     """Return samples ``(n,)`` without their quiet beginning and end, at a loudness of 0.05.
 
     Power is that of frames of 200 samples, 80 apart, at frequencies from 3/200 of the rate on (120
     Hz at 8,000 samples a second). A frame is quiet whose power is below 1/100 of the loudest
     frame's. Loudness is the root of the mean power of the three loudest frames. Of silence
     everything is kept as it is.
+
+    Args:
+        samples: a recording.
+        around: quiet samples that are kept on either side.
     """
     power = _power(samples)
     if not power.any():
         return samples
-    heard = np.flatnonzero(power > QUIET * power.max())
-    loud = np.sqrt(np.sort(power)[-LOUDEST:].mean())
-    kept = samples[heard[0] * STEP : heard[-1] * STEP + WIDTH]
-    level: np.ndarray = (kept * (LEVEL / loud)).astype(np.float32)
-    return level
+    loud = np.flatnonzero(power > QUIET * power.max())
+    level = LEVEL / np.sqrt(np.sort(power)[-LOUDEST:].mean())
+    first, last = max(0, loud[0] * STEP - around), loud[-1] * STEP + WIDTH + around
+    kept: np.ndarray = (samples[first:last] * level).astype(np.float32)
+    return kept
 
 
 def _power(samples: np.ndarray) -> np.ndarray:
