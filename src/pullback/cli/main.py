@@ -36,7 +36,20 @@ HELP = {
 }
 
 
-@click.group(help=HELP["main"], context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands, any of which Ctrl-C ends with the exit code that the shell expects."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; Click alone would say that it was aborted, with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+@click.group(
+    cls=Commands, help=HELP["main"], context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="pullback")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads (default: one a processor).")
 def cli(threads: int | None) -> None:

@@ -134,16 +134,16 @@ def lines(rows: tuple[Row, ...], by: str) -> Iterator[str]:
     columns = zip_longest(*cells, fillvalue="")
     widths = [max(map(len, column)) for column in columns]
     remarks = ["", *("" if row.get("figures") else remark(row) for row in rows)]
-    for line, said in zip(cells, remarks, strict=True):
+    for line, words in zip(cells, remarks, strict=True):
         padded = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
-        yield "  ".join([*padded, said]).rstrip()
+        yield "  ".join([*padded, words]).rstrip()
 
 
 def remark(row: Row) -> str:
     """Return what a row without figures says: how it ended, and why."""
     status, reason = row["status"], row.get("reason", "")
-    said: str = TEXT.get(status, status)
-    return said if reason in ("", status) else f"{said}: {reason}"
+    words: str = TEXT.get(status, status)
+    return words if reason in ("", status) else f"{words}: {reason}"
 
 
 def shown(value: Any) -> str:
