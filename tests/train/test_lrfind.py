@@ -255,7 +255,7 @@ def test_the_text_says_what_to_do_and_why(found):
     assert lines[1].startswith("range test: the smoothed loss was lowest at")
     limit = found.stability.gradient_descent
     assert f"stable below 2 / {found.stability.sharpness:.3g} = {limit:.3g}" in lines[2]
-    assert f"Momentum is below {1.9 * limit:.3g}" in lines[2]
+    assert f", Momentum below {1.9 * limit:.3g}; the suggestion is" in lines[2]
     assert f"cost: {found.steps:,} steps; the run would take 60" in lines[3]
 
 
@@ -267,7 +267,7 @@ def test_the_text_tells_what_is_not_known(found):
     adam = replace(found, rule="Adam", stability=Stability(2.0, 32, 1.0, None))
     assert "Adam scales the step of each parameter by itself" in str(adam)
     tight = Stability(2.0, 32, lr / 4, lr / 2)
-    assert "0.5 times the suggestion; the network has to become flatter" in str(
+    assert "the suggestion is 2 times that, so the network has to become flatter" in str(
         replace(found, stability=tight)
     )
     whole = replace(found, range_test=replace(found.range_test, blown=None))

@@ -22,13 +22,13 @@ TEXT = {
     "sharpness": "stability: the largest eigenvalue of the Hessian at the start is "
     "{sharpness:.3g} (first batch, {examples} examples), so ",
     "limit": "gradient descent is stable below 2 / {sharpness:.3g} = {limit:.3g}",
-    "own": "; {rule} is below {own:.3g}, {times}",
-    "same": ", {times}",
+    "own": ", {rule} below {own:.3g}; {times}",
+    "same": "; {times}",
     "none": "; {rule} scales the step of each parameter by itself, and is not held to this",
     "flat": "no learning rate is too large yet: nothing bends upwards",
     "unknown": "stability: not known, as a map of the network cannot take complex numbers",
-    "times": "{factor:.2g} times the suggestion",
-    "bind": "; the network has to become flatter to train there",
+    "times": "the suggestion is {factor:.2g} times that",
+    "bind": ", so the network has to become flatter on the way",
     "trial": "trial: lr {lr:<9g} {steps:>5} steps  {ends}",
     "ends": "loss {loss:.4g}",
     "diverged": "diverged",
@@ -120,7 +120,7 @@ class LrFinding:
             return head + limit + TEXT["none"].format(rule=self.rule)
         if self.lr is None:
             return head + limit
-        times = TEXT["times"].format(factor=at.own / self.lr)
+        times = TEXT["times"].format(factor=self.lr / at.own)
         if at.own < self.lr:
             times += TEXT["bind"]
         same = at.own == at.gradient_descent

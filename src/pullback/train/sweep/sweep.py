@@ -149,7 +149,7 @@ def sweep_settings(
             continue
         if name not in kept:
             RunFolder(folder.path / name).create(settings, source or {})
-        tasks.append(Task(name, folder.path / name, parcel))
+        tasks.append(Task(name, folder.path / name))
     over = len(named) - len(tasks)
 
     def done(task: Task, found: Row) -> None:
@@ -157,7 +157,7 @@ def sweep_settings(
         over += 1
         listener(folder.take(task.name, by_name[task.name], found), over, len(named))
 
-    interrupted = run_all(tasks, jobs, max(1, default_threads() // jobs), done)
+    interrupted = run_all(tasks, parcel, jobs, max(1, default_threads() // jobs), done)
     rows, chosen = sort(list(folder.rows.values()), by)
     result = Sweep(rows, chosen, folder.path, interrupted)
     result.write()

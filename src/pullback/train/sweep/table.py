@@ -141,8 +141,8 @@ def lines(rows: tuple[Row, ...], by: str) -> Iterator[str]:
 
 def remark(row: Row) -> str:
     """Return what a row without figures says: how it ended, and why."""
-    status, reason = row["status"], row.get("reason", "")
-    words: str = TEXT.get(status, status)
+    status, reason = str(row["status"]), str(row.get("reason", ""))
+    words = TEXT.get(status, status)
     return words if reason in ("", status) else f"{words}: {reason}"
 
 

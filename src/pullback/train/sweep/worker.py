@@ -1,7 +1,8 @@
-"""The process of one run of a sweep: ``python -m pullback.train.sweep.worker FOLDER``.
+"""A process of a sweep: ``python -m pullback.train.sweep.worker``.
 
-Its standard input is a pickle that the sweep has made, and then stays open: its end says that the
-sweep is no more, however that came. The last line of its standard output is the run's row in JSON.
+Its standard input, which the sweep alone writes, is a pickle and then a line for each run: its
+folder. Of each run it prints a row in JSON, a line. The end of its input is that of the sweep,
+however that came: a run that is under way then is stopped as by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import os
 import pickle
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import IO, Any
 
 from pullback.core.errors import NonFiniteError, PullbackError
 from pullback.data.dataset import Data, Dataset
@@ -66,26 +69,42 @@ def _figures(run: Run, folder: Path) -> dict[str, Any]:
     return {"epoch": kept["epoch"], "seconds": round(seconds, 2), "figures": figures}
 
 
-def _stop_with_parent() -> None:
-    # not by the buffered reader, whose lock a waiting thread would keep to the end
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os.kill(os.getpid(), signal.SIGINT)
+class Orders:
+    """The folders that standard input names; its end interrupts the run under way."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._folders: SimpleQueue[Path | None] = SimpleQueue()
+        self.busy = False
+        Thread(target=self._read, args=(stream,), daemon=True).start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._folders.put(Path(line.decode().rstrip("\n")))
+        self._folders.put(None)
+        if self.busy:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def __iter__(self) -> Iterator[Path]:
+        while (folder := self._folders.get()) is not None:
+            self.busy = True
+            yield folder
+            self.busy = False
 
 
 def main() -> None:
     """Do what standard input says."""
     # a shell may have started the sweep in the background, where Ctrl-C is ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # what a map of the user prints must not come between the rows
+    rows, sys.stdout = sys.stdout, sys.stderr
     try:
         # from the process that started this one, and from nowhere else
         parcel = pickle.load(sys.stdin.buffer)
-        Thread(target=_stop_with_parent, daemon=True).start()
-        print(json.dumps(outcome(Path(sys.argv[1]), parcel)), flush=True)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except EOFError:  # the sweep ended before it had said what to do
-        sys.exit(INTERRUPTED)
+        for folder in Orders(sys.stdin.buffer):
+            print(json.dumps(outcome(folder, parcel)), file=rows, flush=True)
+    except (KeyboardInterrupt, EOFError):
+        # at once: at an ordinary end Python would wait for the thread that reads
+        os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
