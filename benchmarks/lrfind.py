@@ -35,7 +35,11 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """The suggestion for a pair beside the grid; ``steps`` is what the suggestion took."""
+    """The suggestion for a pair beside the grid; ``steps`` is what the suggestion took.
+
+    ``by_range`` is the final loss at a tenth of where the range test is lowest, ``by_limit`` that
+    at the rule's own limit of stability, None where it has none.
+    """
 
     pair: Pair
     lr: float
@@ -44,10 +48,15 @@ class Outcome:
     best_loss: float
     limit: float | None
     steps: int
+    by_range: float
+    by_limit: float | None
 
     @property
     def ratio(self) -> float:
         return self.loss / self.best_loss
+
+    def close(self, loss: float | None) -> bool:
+        return loss is not None and loss <= CLOSE * self.best_loss
 
     def row(self) -> str:
         limit = "" if self.limit is None else f"{self.limit:.2g}"
@@ -80,19 +89,28 @@ def judge(pair: Pair, seed: int) -> Outcome:
     losses = [final_loss(pair, float(lr), seed) for lr in GRID]
     best = int(np.argmin(losses))
     limit = None if found.stability is None else found.stability.gradient_descent
-    loss = final_loss(pair, found.lr, seed)
-    return Outcome(pair, found.lr, loss, float(GRID[best]), losses[best], limit, found.steps)
+    own = None if found.stability is None else found.stability.own
+    return Outcome(
+        pair, found.lr, final_loss(pair, found.lr, seed), float(GRID[best]), losses[best], limit,
+        found.steps, final_loss(pair, found.range_test.lowest / 10, seed),
+        None if own is None else final_loss(pair, own, seed),
+    )  # fmt: skip
 
 
 def lines(outcomes: list[Outcome], seed: int) -> Iterator[str]:
     yield from HEAD
     yield from (outcome.row() for outcome in outcomes)
-    close = sum(outcome.ratio <= CLOSE for outcome in outcomes)
+    close = sum(outcome.close(outcome.loss) for outcome in outcomes)
+    by_range = sum(outcome.close(outcome.by_range) for outcome in outcomes)
+    by_limit = [outcome.close(outcome.by_limit) for outcome in outcomes if outcome.by_limit]
     share = sum(outcome.steps for outcome in outcomes) / (len(outcomes) * len(GRID) * PARTS * STEPS)
     yield ""
     yield (
         f"Seed {seed}: within {CLOSE - 1:.0%} of the best of the grid, or below it, in {close} of "
-        f"{len(outcomes)}. The suggestions took {share:.0%} of the steps of the grid."
+        f"{len(outcomes)}. The suggestions took {share:.0%} of the steps of the grid. Without "
+        f"trials, a tenth of where the range test is lowest is that close in {by_range}, and "
+        f"the limit of stability at the start in {sum(by_limit)} of the {len(by_limit)} whose rule "
+        "has one."
     )
 
 

@@ -139,29 +139,39 @@ def sweep_settings(
         Parcel(data if source is None else None, held, tuple(modules)), protocol=5
     )
     folder = _Folder(Path(out), read_rows(Path(out)))
-    named = [(name_of(point), point, settings) for point, settings in points]
-    kept = {name for name, _, settings in named if _begun(folder.path / name, settings, source)}
-    make_folder(folder.path)
-    tasks, by_name = [], {name: point for name, point, _ in named}
-    for name, _, settings in named:
-        finished = name in kept and folder.rows.get(name, {}).get("status") in FINISHED
-        if finished:
-            continue
-        if name not in kept:
-            RunFolder(folder.path / name).create(settings, source or {})
-        tasks.append(Task(name, folder.path / name))
+    named = {name_of(point): (point, settings) for point, settings in points}
+    runs = {name: settings for name, (_, settings) in named.items()}
+    tasks = _missing(folder, runs, source)
     over = len(named) - len(tasks)
 
     def done(task: Task, found: Row) -> None:
         nonlocal over
         over += 1
-        listener(folder.take(task.name, by_name[task.name], found), over, len(named))
+        listener(folder.take(task.name, named[task.name][0], found), over, len(named))
 
     interrupted = run_all(tasks, parcel, jobs, max(1, default_threads() // jobs), done)
     rows, chosen = sort(list(folder.rows.values()), by)
     result = Sweep(rows, chosen, folder.path, interrupted)
     result.write()
     return result
+
+
+def _missing(
+    folder: _Folder, runs: dict[str, Settings], source: dict[str, Any] | None
+) -> list[Task]:
+    """Return the runs that are not over, each with its folder made."""
+    begun = {
+        name for name, settings in runs.items() if _begun(folder.path / name, settings, source)
+    }
+    make_folder(folder.path)
+    tasks = []
+    for name, settings in runs.items():
+        if name not in begun:
+            RunFolder(folder.path / name).create(settings, source or {})
+        elif folder.rows.get(name, {}).get("status") in FINISHED:
+            continue
+        tasks.append(Task(name, folder.path / name))
+    return tasks
 
 
 def _jobs(jobs: int | None, points: int) -> int:
