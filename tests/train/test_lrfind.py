@@ -13,8 +13,9 @@ from runs import digits
 import pullback as pb
 from pullback.core.errors import ConfigError, NonFiniteError
 from pullback.optim import SGD, Adam, Momentum, Nesterov, OneCycle, chain
-from pullback.optim.rates import with_lr
+from pullback.optim.rates import highest_lr, with_lr
 from pullback.train.finding import LrFinding, Trial
+from pullback.train.lrfind import _Search
 from pullback.train.range_test import range_test
 from pullback.train.settings import settings_for
 from pullback.train.stability import Stability, stability
@@ -216,6 +217,48 @@ def test_trials_go_down_until_it_gets_worse():
     losses = [trial.loss for trial in short]
     assert min(losses) == losses[-2] < losses[-1]
     assert losses[:-1] == sorted(losses[:-1], reverse=True)
+
+
+class Told:
+    """In the place of trials: the loss is a function of the learning rate alone."""
+
+    def __init__(self, loss):
+        self.loss, self.settings = (
+            loss,
+            settings_for(small_net(), digits(), loss=CROSS, optimizer=SGD(0.1)),
+        )
+
+    def losses(self, optimizer, steps):
+        return [self.loss(highest_lr(optimizer))] * steps
+
+
+@pytest.mark.parametrize("best", [1e-4, 0.003, 0.8, 1.0, 1.3, 40.0, 700.0])
+def test_the_search_goes_both_ways_to_the_best(best):
+    search = _Search(Told(lambda lr: abs(math.log(lr / best))), 60, lambda trial: None)
+    short = search.descend(1.0)
+    assert short.loss == min(trial.loss for trial in search.done)
+    found = search.refine(short)
+    assert abs(math.log(found.lr / best)) < math.log(1.5) / 2 + 0.01
+    assert found.steps == 60
+
+
+def test_the_search_goes_two_further_and_no_more():
+    search = _Search(Told(lambda lr: lr), 60, lambda trial: None)
+    found = search.refine(Trial(1.0, 20, 1.0))
+    assert [trial.lr for trial in search.done] == [1.0, 0.667, 1.5, 0.445, 0.297]
+    assert found.lr == 0.297
+    search = _Search(Told(lambda lr: abs(lr - 1)), 60, lambda trial: None)
+    assert search.refine(Trial(1.0, 20, 1.0)).lr == 1.0
+    assert len(search.done) == 3
+
+
+def test_large_networks_are_looked_at_on_fewer_examples(monkeypatch):
+    trials = trials_of(small_net(), digits(), SGD(0.1), batch_size=128)
+    assert stability(trials).examples == 128
+    monkeypatch.setattr("pullback.train.stability.WORK", 40 * (64 * 16 + 16 * 10))
+    assert stability(trials).examples == 40
+    monkeypatch.setattr("pullback.train.stability.WORK", 1)
+    assert stability(trials).examples == 16
 
 
 def test_steps_bound_the_trials():

@@ -20,7 +20,7 @@ TEXT = {
     "blown": ", and {times:g} times as high, or not finite, at {blown:.2g}",
     "whole": ", and did not blow up before {last:.2g}",
     "sharpness": "stability: the largest eigenvalue of the Hessian at the start is "
-    "{sharpness:.3g} (first batch, {examples} examples), so ",
+    "{sharpness:.3g} ({examples} examples of the first batch), so ",
     "limit": "gradient descent is stable below 2 / {sharpness:.3g} = {limit:.3g}",
     "own": ", {rule} below {own:.3g}; {times}",
     "same": "; {times}",

@@ -13,7 +13,7 @@ from pullback.losses.base import Loss
 from pullback.optim import Optimizer
 from pullback.optim.rates import highest_lr, rule_of, with_lr
 from pullback.train.finding import LrFinding, Trial
-from pullback.train.range_test import RangeTest, range_test
+from pullback.train.range_test import range_test
 from pullback.train.settings import Settings, settings_for
 from pullback.train.stability import stability
 from pullback.train.trial import Trials
@@ -93,8 +93,7 @@ def lrfind_settings(
     found = range_test(trials)
     limit = stability(trials)
     tried = _Search(trials, min(steps, trials.run_steps), listener)
-    best = tried.descend(found)
-    best = tried.refine(best)
+    best = tried.refine(tried.descend(found.lowest))
     rule = type(rule_of(settings.optimizer)).__name__
     suggested = best.lr if math.isfinite(best.loss) else None
     return LrFinding(
@@ -121,9 +120,9 @@ class _Search:
         self.listener(trial)
         return trial
 
-    def descend(self, found: RangeTest) -> Trial:
-        """Return the best of short trials, from the range test's lowest loss downwards."""
-        start = self._try(found.lowest, self.short)
+    def descend(self, highest: float) -> Trial:
+        """Return the best of short trials, from ``highest`` downwards, or else upwards."""
+        start = self._try(highest, self.short)
         best = self._walk(start, 1 / COARSE)
         return self._walk(start, COARSE) if best is start else best
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from pullback.core.context import Context
+from pullback.core.spec import Spec
 from pullback.extend import Evidence, lambda_max
 from pullback.optim import SGD, GradientDescent, Momentum, Nesterov
 from pullback.optim.base import Rule
 from pullback.optim.rates import rule_of
 from pullback.train.trial import Trials
 
-EXAMPLES = 256
-"""Of the first batch, at most: second derivatives are taken in reference form."""
+FEWEST, MOST = 16, 256
+"""Examples of the first batch that are looked at, where it has so many."""
+WORK = 64_000_000
+"""Multiply-adds of a forward pass over them: products with the Hessian run in reference form."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Stability:
 
 
 def stability(trials: Trials) -> Stability | None:
-    r"""Return the stability limit at the start of the run, on its first batch.
+    r"""Return the stability limit at the start of the run, on examples of its first batch.
 
     Near a minimum along an eigenvector of curvature :math:`\lambda`, gradient descent multiplies
     the distance by :math:`1 - \eta \lambda` at each step, which shrinks it while
@@ -45,8 +48,11 @@ def stability(trials: Trials) -> Stability | None:
         None where a map of the network cannot take the complex numbers that the product with the
         Hessian is made of.
     """
-    index = next(trials.rows())[:EXAMPLES]
-    part, settings, learner = trials.train[index], trials.settings, trials.learner
+    settings, learner = trials.settings, trials.learner
+    adds = settings.net.multiply_adds(Spec(tuple(trials.train.x.shape[1:]), settings.dtype))
+    count = min(MOST, max(FEWEST, WORK // max(1, adds)))
+    index = next(trials.rows())[:count]
+    part = trials.train[index]
     x = trials.normalizer.apply(np.asarray(part.x), settings.dtype)
     ctx = Context(True, settings.seed, 0, state=learner.state)
     try:
