@@ -16,11 +16,13 @@ from runs import digits, environment, theta_of
 import pullback as pb
 from pullback.core.errors import ConfigError, ModelFileError
 from pullback.optim import SGD, Adam, OneCycle
+from pullback.train.run_folder import RunFolder
 from pullback.train.sweep.picture import draw
 from pullback.train.sweep.points import name_of, points_of
 from pullback.train.sweep.pool import Task, run_all
 from pullback.train.sweep.sweep import sweep_settings
 from pullback.train.sweep.table import Sweep, lines, read_rows, sort
+from pullback.train.sweep.worker import Parcel, outcome
 
 CROSS = pb.losses.CrossEntropy()
 
@@ -192,6 +194,17 @@ def test_optimisers_and_schedules_can_vary(tmp_path):
     assert accuracies == sorted(accuracies, reverse=True)
     config = (tmp_path / "s" / table.rows[0]["run"] / "config.toml").read_text()
     assert "peak = 0.02" in config
+
+
+def test_with_patience_a_row_is_of_the_best_epoch(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(settings_at(0.5, patience=1, epochs=200), {})
+    row = outcome(folder.path, Parcel(digits(), None, ()))
+    history = (folder.path / "history.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["val_loss"] for line in history]
+    assert row["reason"] == "patience"
+    assert row["figures"]["val_loss"] == min(losses) < losses[-1]
+    assert row["epoch"] == len(losses) - 1
 
 
 OTHERS = {
