@@ -96,6 +96,9 @@ def test_ctrl_c_ends_it_without_a_word(tmp_path):
         _, error = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130
+    # Python ends itself by the signal, which a shell calls 130 as well, where the interrupt came
+    # while a text was executed, as numba and dataclasses do when they are loaded
+    assert process.returncode in (130, -signal.SIGINT)
     assert "Traceback" not in error
+    assert "Aborted" not in error
     assert not list(tmp_path.iterdir())
