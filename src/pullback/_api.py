@@ -16,9 +16,11 @@ from pullback.maps import __all__ as _map_names
 from pullback.train import events
 from pullback.train.fit import Run, fit, resume
 from pullback.train.history import History
+from pullback.train.lrfind import lrfind
 from pullback.train.model import Model
 from pullback.train.model_file import load_model
 from pullback.train.receipt import gradient_receipt
+from pullback.train.sweep.sweep import sweep
 from pullback.train.walk import Walk, walk
 
 __all__ = [
@@ -47,10 +49,12 @@ __all__ = [
     "initializers",
     "load_model",
     "losses",
+    "lrfind",
     "optim",
     "quantities",
     "resume",
     "set_threads",
+    "sweep",
     "value_and_grad",
     "walk",
     *_map_names,

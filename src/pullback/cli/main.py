@@ -1,4 +1,4 @@
-"""``pullback``: train, evaluate, predict, generate, resume, check, step, datasets.
+"""``pullback``: train, lrfind, sweep, evaluate, predict, generate, resume, check, step, datasets.
 
 Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
 """
@@ -22,6 +22,9 @@ HELP = {
     "main": "Train neural networks by backpropagation, in the open.",
     "train": "Train on DATA: a data set's name (see 'pullback datasets'), an .npz file, or a "
     f"folder with a folder of images for each class; or one of the recipes {', '.join(TASKS)}.",
+    "lrfind": "Suggest a learning rate for training on DATA with these options, and say why.",
+    "sweep": "Train on DATA at many settings, side by side: --over lr=0.1,0.03 tries each value "
+    "(of several --over all combinations), --random 20 --over lr=1e-4..1e-1 draws twenty.",
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image, or in all those of a folder, hears "
     "in each WAV file, or makes of each text.",
@@ -33,7 +36,20 @@ HELP = {
 }
 
 
-@click.group(help=HELP["main"], context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands, any of which Ctrl-C ends with the exit code that the shell expects."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; Click alone would say that it was aborted, with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+@click.group(
+    cls=Commands, help=HELP["main"], context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="pullback")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads (default: one a processor).")
 def cli(threads: int | None) -> None:
@@ -47,15 +63,28 @@ def cli(threads: int | None) -> None:
     notes.setLevel(logging.INFO)
 
 
+def _of_a_run(command: Any) -> Any:
+    """Give a command the data and all options that decide a run."""
+    for decorate in (
+        click.option(
+            "--unreadable", help="Of a folder's files that cannot be read: refuse or skip."
+        ),
+        click.option("--channels", type=int, help="Of a folder's images: 1 (grey) or 3 (colour)."),
+        click.option("--image-size", help="Of a folder's images: 64, or 48x64 (height x width)."),
+        click.option("--data-dir", help="A folder with one folder for each data set."),
+        click.option(
+            "--preset", help="A named set of options: 'reference' is the textbook program."
+        ),
+        click.option("--config", "config_file", help="A TOML file with any of these options."),
+        with_options(RECIPE_OPTIONS),
+        click.argument("data", required=False),
+    ):
+        command = decorate(command)
+    return command
+
+
 @cli.command(help=HELP["train"])
-@click.argument("data", required=False)
-@with_options(RECIPE_OPTIONS)
-@click.option("--config", "config_file", help="A TOML file with any of these options.")
-@click.option("--preset", help="A named set of options: 'reference' is the textbook program.")
-@click.option("--data-dir", help="A folder with one folder for each data set.")
-@click.option("--image-size", help="Of a folder's images: 64, or 48x64 (height x width).")
-@click.option("--channels", type=int, help="Of a folder's images: 1 (grey) or 3 (colour).")
-@click.option("--unreadable", help="Of a folder's files that cannot be read: refuse or skip.")
+@_of_a_run
 @click.option("--out", help="The run's folder (default: a new one under runs/).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def train(data: str | None, as_json: bool, **options: Any) -> None:
@@ -67,6 +96,43 @@ def train(data: str | None, as_json: bool, **options: Any) -> None:
         _exit(task_command(data, as_json, options))
         return
     _exit(train_command(data, as_json, options))
+
+
+@cli.command(help=HELP["lrfind"])
+@_of_a_run
+@click.option("--steps", default=300, show_default=True, help="Of the longest trials.")
+@click.option("--plot", default="lrfind.png", show_default=True, help="The file of the picture.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def lrfind(data: str | None, steps: int, plot: str, as_json: bool, **options: Any) -> None:
+    """Find a learning rate."""
+    from pullback.cli.lrfind import lrfind_command
+
+    _collect_from_here()
+    _exit(lrfind_command(data, steps, plot, as_json, options))
+
+
+@cli.command(help=HELP["sweep"])
+@_of_a_run
+@click.option("--over", multiple=True, required=True, help="KEY=VALUE,... or KEY=LOW..HIGH.")
+@click.option("--random", type=int, help="Draw so many points instead of all combinations.")
+@click.option("--jobs", type=int, help="Processes at once (default: one a processor).")
+@click.option("--by", help="The figure to sort by (default: val_loss).")
+@click.option("--out", required=True, help="The folder, in which every run gets one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def sweep(
+    data: str | None,
+    over: tuple[str, ...],
+    random: int | None,
+    jobs: int | None,
+    by: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train at many settings."""
+    from pullback.cli.sweep import sweep_command
+
+    _collect_from_here()
+    _exit(sweep_command(data, over, random, jobs, by, as_json, options))
 
 
 @cli.command(help=HELP["resume"])

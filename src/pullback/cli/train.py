@@ -9,10 +9,7 @@ from threading import Thread
 from typing import Any
 
 from pullback.cli.progress import reporter
-from pullback.cli.recipe import read_file, settings_of
-from pullback.cli.source import folder_options, source_of
-from pullback.core.errors import ConfigError
-from pullback.data import load
+from pullback.cli.request import Request
 from pullback.data.dataset import Data
 from pullback.engine.beside import load_beside
 from pullback.train.fit import Run, data_of_source, resume, run_settings
@@ -24,25 +21,18 @@ INTERRUPTED = 130
 def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> int:
     """Train on a named data set, a file or a folder; return the exit code."""
     began = time.monotonic()
-    file = read_file(options.pop("config_file"))
-    flags = {key: value for key, value in options.items() if value not in (None, ())}
-    out = flags.pop("out", None)
-    name = name or file.get("data")
-    if name is None:
-        raise ConfigError("name the data to train on, as in 'pullback train digits'")
-    data_dir = flags.pop("data_dir", None) or file.get("data_dir")
-    folder = folder_options(file, flags)
+    out = options.pop("out")
+    request = Request.of("train", name, options)
     report = reporter(as_json)
     Thread(target=_load_beside).start()
     with report:
-        data = load(name, data_dir=data_dir, **folder)
-        settings = settings_of(data.name, data, file, flags)
+        data = request.load()
         run = run_settings(
-            settings,
+            request.settings(data),
             data,
             callbacks=(report,),
             out=out or new_folder(data.name),
-            source=source_of(name, data_dir, folder, data),
+            source=request.source(data),
         )
     return _close(run, data, report, began)
 

@@ -18,10 +18,9 @@ from pullback.optim import Optimizer
 from pullback.train.events import Callback, Saved
 from pullback.train.history import History
 from pullback.train.loop import UNFINISHED, Loop
-from pullback.train.metrics import as_metrics, usual_metrics
 from pullback.train.model import Model
 from pullback.train.run_folder import RunFolder
-from pullback.train.settings import Settings
+from pullback.train.settings import Settings, settings_for
 
 
 @dataclass(frozen=True)
@@ -113,17 +112,13 @@ def fit(
         GradientError: an audit found a wrong gradient; step and parameter are named.
         StorageError: the run's folder cannot be written.
     """
-    if not isinstance(data, Dataset | Data):
-        raise ConfigError(
-            f"data is a {type(data).__name__}; make a data set of arrays with "
-            "pullback.data.from_arrays(x, y)"
-        )
     share = validation if isinstance(validation, int | float) else 0.0
-    settings = Settings(
-        net=net,
+    settings = settings_for(
+        net,
+        data,
         loss=loss,
         optimizer=optimizer,
-        metrics=as_metrics(usual_metrics(loss, data.classes) if metrics is None else metrics),
+        metrics=metrics,
         epochs=epochs,
         batch_size=batch_size,
         validation=float(share),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
-from pullback.core.errors import ConfigError
+from pullback.core.errors import ConfigError, suggestion
 from pullback.core.map import Map
 from pullback.core.registry import Registry
+from pullback.data.dataset import Data, Dataset
 from pullback.data.split import HOLDOUTS
 from pullback.losses.base import Loss
 from pullback.optim import Optimizer
-from pullback.train.metrics import Metric
+from pullback.train.metrics import Metric, as_metrics, usual_metrics
 
 SETTINGS: Registry[Any] = Registry("settings")
 DTYPES = ("float32", "float64")
@@ -93,3 +95,31 @@ class Settings:
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConfigError(f"{name}={value!r}; expected one of {', '.join(choices)}")
+
+
+def settings_for(
+    net: Map,
+    data: Dataset | Data,
+    *,
+    loss: Loss,
+    optimizer: Optimizer,
+    batch_size: int | None = 128,
+    metrics: Sequence[Any] | None = None,
+    **others: Any,
+) -> Settings:
+    """Return the settings that ``fit`` makes of its arguments.
+
+    Raises:
+        ConfigError: an unknown name, a value that cannot be used, or data that are no data set.
+    """
+    if not isinstance(data, Dataset | Data):
+        raise ConfigError(
+            f"data is a {type(data).__name__}; make a data set of arrays with "
+            "pullback.data.from_arrays(x, y)"
+        )
+    known = [field.name for field in fields(Settings)]
+    for name in others:
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}.{suggestion(name, known)}")
+    chosen = as_metrics(usual_metrics(loss, data.classes) if metrics is None else metrics)
+    return Settings(net, loss, optimizer, chosen, batch_size=batch_size, **others)
