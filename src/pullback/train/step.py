@@ -14,6 +14,7 @@ from pullback.core.context import Context
 from pullback.core.map import Map
 from pullback.core.theta import Theta
 from pullback.engine import all_finite, replayed
+from pullback.extend import Evidence
 from pullback.losses.base import Loss, term_weights
 from pullback.losses.gradient import Pass, forward_error_backward
 from pullback.optim import Optimizer
@@ -40,7 +41,8 @@ class Step:
     """The function that a run iterates: one batch in, the learner one update further.
 
     ``net`` may be the reference form or a lowered one; ``reference`` is the former, which
-    explains a step that went wrong. With ``pieces`` above 1 the batch goes through in so many
+    explains a step that went wrong, and with ``reference_loss`` (``loss`` by default) shows the
+    batch to an optimiser that looks. With ``pieces`` above 1 the batch goes through in so many
     parts whose gradients add up to that of the whole.
     """
 
@@ -50,6 +52,7 @@ class Step:
     optimizer: Optimizer
     seed: int
     pieces: int = 1
+    reference_loss: Loss | None = None
 
     def __call__(
         self, learner: Learner, x: np.ndarray, target: np.ndarray, weight: np.ndarray | None
@@ -85,6 +88,8 @@ class Step:
         if not all_finite(learner.gradient.flat):
             self._explain(learner, x, target, ctx)
         # 4 update
+        if self.optimizer.due(learner.step):
+            self.optimizer.look(self.evidence(learner, x, target, weight), learner.slots)
         self.optimizer.update(
             learner.gradient.flat, learner.slots, learner.theta.flat, learner.step
         )
@@ -92,6 +97,21 @@ class Step:
         learner.state = state
         learner.step += 1
         return passes
+
+    def evidence(
+        self, learner: Learner, x: np.ndarray, target: np.ndarray, weight: np.ndarray | None
+    ) -> Evidence:
+        """Return what is known of a batch, or of its first part: a sample is enough."""
+        part = parts(len(x), self.pieces)[0]
+        return Evidence.of(
+            self.reference,
+            self.reference_loss or self.loss,
+            learner.theta,
+            cut(x, part),
+            cut(target, part),
+            Context(True, self.seed, learner.step, 0, "", learner.state),
+            cut(weight, part),
+        )
 
     @cached_property
     def _passes(self) -> Callable[..., Pass]:

@@ -69,6 +69,7 @@ class Stepper:
             optimizer=lower_optimizer(self.optimizer, settings.dtype),
             seed=settings.seed,
             pieces=settings.accumulate,
+            reference_loss=settings.loss,
         )
 
     def _start(self) -> Learner:
@@ -80,6 +81,13 @@ class Stepper:
         )
         gradient = theta.layout.zeros(self.settings.dtype)
         return Learner(theta, gradient, self.step.optimizer.start(theta.flat, segments), state)
+
+    def fit_optimizer(self) -> None:
+        """Show an optimiser that looks at batches an example, so that it makes room."""
+        if self.optimizer.due(0):
+            x, target, weight = self.gather(np.zeros(1, np.int64))
+            evidence = self.step.evidence(self.learner, x, target, weight)
+            self.learner.slots |= self.optimizer.fitted(evidence)
 
     def _program_to_be(self) -> Program | None:
         settings = self.settings
