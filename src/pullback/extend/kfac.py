@@ -97,7 +97,7 @@ class KFAC(Rule):
             raise ConfigError(
                 TEXT["multiple"].format(inverses=self.inverses_every, factors=self.factors_every)
             )
-        check_sharing(self.sharing)
+        check_sharing("KFAC", self.sharing)
 
     def init(self, theta: np.ndarray, segments: Segments) -> Slots:
         """Return the velocity and the diagonal, which is that of all parameters so far."""

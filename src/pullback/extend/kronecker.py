@@ -31,7 +31,7 @@ SHARING = ("expand", "reduce")
 LARGEST = 4096
 """Numbers of a parameter up to which its whole matrix is formed, where it has no factors."""
 TEXT = {
-    "sharing": "sharing={sharing!r}; expected one of {known}",
+    "sharing": "{owner}: sharing={sharing!r}; expected one of {known}",
     "whole": "a parameter of {count} numbers has no two factors, and its whole matrix is formed "
     "up to {most}",
 }
@@ -81,16 +81,17 @@ def kronecker_factors(
         ConfigError: an unknown ``sharing``, an output too large for the exact matrix, or a loss
             without a random root.
     """
-    check_sharing(sharing)
+    check_sharing("kronecker_factors", sharing)
     at = at.in_reference()
     columns = root_columns(at) if samples is None else drawn_columns(at, samples, seed)
     return unflatten(_factors(at, columns, sharing))
 
 
-def check_sharing(sharing: str) -> None:
+def check_sharing(owner: str, sharing: str) -> None:
     """Raise ``ConfigError`` unless ``sharing`` is one of the known."""
     if sharing not in SHARING:
-        raise ConfigError(TEXT["sharing"].format(sharing=sharing, known=", ".join(SHARING)))
+        known = ", ".join(SHARING)
+        raise ConfigError(TEXT["sharing"].format(owner=owner, sharing=sharing, known=known))
 
 
 def _factors(at: Evidence, columns: Iterable[Any], sharing: str) -> dict[Any, Kronecker]:

@@ -22,6 +22,7 @@ from pullback.engine import (
     lower_sequences,
     program,
 )
+from pullback.extend.evidence import refuse_coupling
 from pullback.optim import Optimizer, Segment
 from pullback.train.audit import audit
 from pullback.train.metrics import Tally
@@ -83,8 +84,13 @@ class Stepper:
         return Learner(theta, gradient, self.step.optimizer.start(theta.flat, segments), state)
 
     def fit_optimizer(self) -> None:
-        """Show an optimiser that looks at batches an example, so that it makes room."""
+        """Show an optimiser that looks at batches an example, so that it makes room.
+
+        Raises:
+            ConfigError: it cannot, as a map couples the examples of a batch.
+        """
         if self.optimizer.due(0):
+            refuse_coupling(self.settings.net, Context(train=True))
             x, target, weight = self.gather(np.zeros(1, np.int64))
             evidence = self.step.evidence(self.learner, x, target, weight)
             self.learner.slots |= self.optimizer.fitted(evidence)
