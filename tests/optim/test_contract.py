@@ -12,6 +12,7 @@ import pytest
 
 from pullback.core.config import from_config, to_config
 from pullback.core.errors import ConfigError
+from pullback.extend import KFAC
 from pullback.optim import (
     EMA,
     L1,
@@ -81,6 +82,18 @@ TABLE: dict[str, Row] = {
     "AdamW": Row(AdamW(0.05), LR + BETAS + EPS + DECAY),
     "NAdam": Row(NAdam(0.05), LR + BETAS + EPS),
     "Lion": Row(Lion(0.01, weight_decay=0.1), LR + BETAS + DECAY),
+    # Here it has no network to look at, so that all parameters are in no block and their curvature
+    # is the damping alone; tests/extend/test_kfac.py has the same with blocks.
+    "KFAC": Row(
+        KFAC(0.03, damping=1.0, clip=None),
+        LR
+        + MOMENTUM
+        + [{"damping": v} for v in (-1.0, INF, "x")]
+        + [{"decay": v} for v in (1.0, -0.1, NAN)]
+        + [{"clip": v} for v in (-1.0, NAN, "x")]
+        + [{name: v} for name in ("factors_every", "inverses_every") for v in (0, 1.5, True)]
+        + [{"sharing": "both"}, {"factors_every": 3}],
+    ),
     "Chained": Row(
         chain(L2(0.001), ClipGlobalNorm(2.0), Adam(0.05), EMA(0.9)),
         [{"transforms": ()}, {"transforms": (L2(0.1),)}, {"transforms": (SGD(), Adam())}],

@@ -29,6 +29,7 @@ from pullback.extend.diagonals import (
 )
 from pullback.extend.evidence import Evidence, Moments
 from pullback.extend.inputs import el2n, forgetting, influence, input_gradient
+from pullback.extend.kfac import KFAC
 from pullback.extend.kronecker import Kronecker, kronecker_factors
 from pullback.extend.moments import (
     gradient,
@@ -54,6 +55,7 @@ from pullback.extend.quantities import QUANTITIES, quantities
 from pullback.extend.spectrum import Lanczos, lanczos, spectral_density, trace
 
 __all__ = [
+    "KFAC",
     "QUANTITIES",
     "Evidence",
     "Kronecker",

@@ -31,7 +31,7 @@ SHARING = ("expand", "reduce")
 LARGEST = 4096
 """Numbers of a parameter up to which its whole matrix is formed, where it has no factors."""
 TEXT = {
-    "sharing": "sharing={sharing!r}; expected one of {known}",
+    "sharing": "{owner}: sharing={sharing!r}; expected one of {known}",
     "whole": "a parameter of {count} numbers has no two factors, and its whole matrix is formed "
     "up to {most}",
 }
@@ -81,11 +81,17 @@ def kronecker_factors(
         ConfigError: an unknown ``sharing``, an output too large for the exact matrix, or a loss
             without a random root.
     """
-    if sharing not in SHARING:
-        raise ConfigError(TEXT["sharing"].format(sharing=sharing, known=", ".join(SHARING)))
+    check_sharing("kronecker_factors", sharing)
     at = at.in_reference()
     columns = root_columns(at) if samples is None else drawn_columns(at, samples, seed)
     return unflatten(_factors(at, columns, sharing))
+
+
+def check_sharing(owner: str, sharing: str) -> None:
+    """Raise ``ConfigError`` unless ``sharing`` is one of the known."""
+    if sharing not in SHARING:
+        known = ", ".join(SHARING)
+        raise ConfigError(TEXT["sharing"].format(owner=owner, sharing=sharing, known=known))
 
 
 def _factors(at: Evidence, columns: Iterable[Any], sharing: str) -> dict[Any, Kronecker]:
@@ -107,6 +113,18 @@ def _factors(at: Evidence, columns: Iterable[Any], sharing: str) -> dict[Any, Kr
     }
 
 
+def squares(
+    left: np.ndarray, right: np.ndarray, sharing: str
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the sums of squares of blocks ``(N, S, A)`` and ``(N, S, B)``, and their terms."""
+    count, positions = left.shape[:2]
+    if sharing == "reduce":
+        left, right = left.sum(axis=1), right.sum(axis=1)
+        count *= positions
+    a, b = left.reshape(-1, left.shape[-1]), right.reshape(-1, right.shape[-1])
+    return a.T @ a, b.T @ b, float(count * positions)
+
+
 def _of(contraction: Contraction, sharing: str) -> tuple[Kronecker, float]:
     """Return the sums of squares of both blocks, and how many terms the smaller of them has.
 
@@ -115,14 +133,8 @@ def _of(contraction: Contraction, sharing: str) -> tuple[Kronecker, float]:
     if not isinstance(contraction, Together) and len(contraction.terms) > 1:
         pair = contraction.pair
         if pair.left.shape[1] == 1:
-            left, right = pair.left[:, 0], pair.right[:, 0]
-            count, positions = left.shape[:2]
-            if sharing == "reduce":
-                left, right = left.sum(axis=1), right.sum(axis=1)
-                count *= positions
-            a, b = left.reshape(-1, left.shape[-1]), right.reshape(-1, right.shape[-1])
-            terms = count * positions
-            return Kronecker(a.T @ a, b.T @ b, pair.shape, pair.order), float(terms)
+            left, right, terms = squares(pair.left[:, 0], pair.right[:, 0], sharing)
+            return Kronecker(left, right, pair.shape, pair.order), terms
     formed = contraction.each()
     rows = formed.reshape(len(formed), -1)
     if rows.shape[1] > LARGEST:

@@ -121,6 +121,29 @@ class Optimizer(Transform):
         self.after(slots, theta)
         return at.lr
 
+    def due(self, step: int) -> bool:
+        """Whether the update after ``step`` others is to ``look`` at its batch first.
+
+        A rule that ever looks does so at step 0.
+        """
+        del step
+        return False
+
+    def fitted(self, evidence: Any) -> Slots:
+        """Return the slots whose sizes only the network tells, from any ``Evidence`` of it.
+
+        They are added to those of ``start``, and may replace some.
+        """
+        del evidence
+        return {}
+
+    def look(self, evidence: Any, slots: Slots) -> None:
+        """Keep what the update needs of a batch beside the gradient.
+
+        ``evidence`` is the ``pullback.extend.Evidence`` of the batch in reference form, at the
+        parameters before the update; its context names the step.
+        """
+
     def observe(self, slots: Slots, monitored: float) -> None:
         """Tell the schedule the monitored loss of a finished epoch."""
         self._lr().observe(_part(slots, "lr"), monitored)
@@ -134,6 +157,13 @@ def _part(slots: Slots, name: str) -> Slots:
     """Return the slots under ``name.``, the same arrays."""
     prefix = f"{name}."
     return {k.removeprefix(prefix): v for k, v in slots.items() if k.startswith(prefix)}
+
+
+def _placed(i: int, slots: Slots) -> Slots:
+    """Return the slots of a chain's transform ``i`` under its place."""
+    return {
+        f"{'_' if name.startswith('_') else ''}{i}.{name}": value for name, value in slots.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -185,9 +215,7 @@ class Chained(Optimizer):
         """Return every transform's slots, under its position."""
         found: Slots = {}
         for i, transform in enumerate(self.transforms):
-            for name, value in transform.init(theta, segments).items():
-                scratch = "_" if name.startswith("_") else ""
-                found[f"{scratch}{i}.{name}"] = value
+            found |= _placed(i, transform.init(theta, segments))
         return found
 
     def each(self, slots: Slots) -> list[tuple[Transform, Slots]]:
@@ -209,6 +237,22 @@ class Chained(Optimizer):
         """Let every transform look."""
         for transform, own in self.each(slots):
             transform.after(own, theta)
+
+    @property
+    def _rule(self) -> Optimizer:
+        return next(t for t in self.transforms if isinstance(t, Optimizer))
+
+    def due(self, step: int) -> bool:
+        """Whether the rule is to look at its batch."""
+        return self._rule.due(step)
+
+    def fitted(self, evidence: Any) -> Slots:
+        """Return the rule's slots whose sizes only the network tells."""
+        return _placed(self.transforms.index(self._rule), self._rule.fitted(evidence))
+
+    def look(self, evidence: Any, slots: Slots) -> None:
+        """Let the rule look at the batch."""
+        self._rule.look(evidence, self.each(slots)[self.transforms.index(self._rule)][1])
 
     def averaged(self, slots: Slots) -> np.ndarray | None:
         """Return the average that one of the transforms keeps."""

@@ -82,6 +82,7 @@ class Loop:
         self.stepper = Stepper(settings, train, normalizer, self.batch_size, self.optimizer)
         self.learner, self.tally = self.stepper.learner, self.stepper.tally
         check_parts_fit(self.stepper, train, normalizer)
+        self.stepper.fit_optimizer()
         self.position = Position()
         self.best = self._snapshot() if settings.patience is not None else None
         self._make_validation()

@@ -14,6 +14,7 @@ from pullback.core.context import Context
 from pullback.core.map import Map
 from pullback.core.theta import Theta
 from pullback.engine import MomentTally, all_finite, replayed
+from pullback.extend import Evidence
 from pullback.losses.base import Loss, term_weights
 from pullback.losses.gradient import Pass, forward_error_backward
 from pullback.optim import Optimizer
@@ -40,7 +41,8 @@ class Step:
     """The function that a run iterates: one batch in, the learner one update further.
 
     ``net`` may be the reference form or a lowered one; ``reference`` is the former, which
-    explains a step that went wrong. With ``pieces`` above 1 the batch goes through in so many
+    explains a step that went wrong, and with ``reference_loss`` (``loss`` by default) shows the
+    batch to an optimiser that looks. With ``pieces`` above 1 the batch goes through in so many
     parts whose gradients add up to that of the whole. ``moments``, where there are, are told of
     every whole batch.
     """
@@ -52,6 +54,7 @@ class Step:
     seed: int
     pieces: int = 1
     moments: MomentTally | None = None
+    reference_loss: Loss | None = None
 
     def __call__(
         self, learner: Learner, x: np.ndarray, target: np.ndarray, weight: np.ndarray | None
@@ -91,6 +94,8 @@ class Step:
         if moments is not None:
             moments.add(learner.gradient.flat, found.share, alike=found.weight is None)
         # 4 update
+        if self.optimizer.due(learner.step):
+            self.optimizer.look(self.evidence(learner, x, target, weight), learner.slots)
         self.optimizer.update(
             learner.gradient.flat, learner.slots, learner.theta.flat, learner.step
         )
@@ -98,6 +103,21 @@ class Step:
         learner.state = state
         learner.step += 1
         return passes
+
+    def evidence(
+        self, learner: Learner, x: np.ndarray, target: np.ndarray, weight: np.ndarray | None
+    ) -> Evidence:
+        """Return what is known of a batch, or of its first part: a sample is enough."""
+        part = parts(len(x), self.pieces)[0]
+        return Evidence.of(
+            self.reference,
+            self.reference_loss or self.loss,
+            learner.theta,
+            cut(x, part),
+            cut(target, part),
+            Context(True, self.seed, learner.step, 0, "", learner.state),
+            cut(weight, part),
+        )
 
     @cached_property
     def _passes(self) -> Callable[..., Pass]:

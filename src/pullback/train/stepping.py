@@ -23,6 +23,7 @@ from pullback.engine import (
     lower_sequences,
     program,
 )
+from pullback.extend.evidence import refuse_coupling
 from pullback.optim import Optimizer, Segment
 from pullback.train.audit import audit
 from pullback.train.metrics import Tally
@@ -72,6 +73,7 @@ class Stepper:
             optimizer=lower_optimizer(self.optimizer, settings.dtype),
             seed=settings.seed,
             pieces=settings.accumulate,
+            reference_loss=settings.loss,
         )
 
     def _start(self) -> Learner:
@@ -92,6 +94,18 @@ class Stepper:
         watch = Watch(settings, self.learner, self.batch_size)
         self.step = replace(self.step, moments=watch.tally)
         return watch
+
+    def fit_optimizer(self) -> None:
+        """Show an optimiser that looks at batches an example, so that it makes room.
+
+        Raises:
+            ConfigError: it cannot, as a map couples the examples of a batch.
+        """
+        if self.optimizer.due(0):
+            refuse_coupling(self.settings.net, Context(train=True))
+            x, target, weight = self.gather(np.zeros(1, np.int64))
+            evidence = self.step.evidence(self.learner, x, target, weight)
+            self.learner.slots |= self.optimizer.fitted(evidence)
 
     def _program_to_be(self) -> Program | None:
         settings = self.settings

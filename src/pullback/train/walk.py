@@ -19,6 +19,7 @@ from pullback.core.map import Map, Params
 from pullback.core.tap import tap
 from pullback.core.theta import Entry, Theta
 from pullback.core.tree import leaves
+from pullback.extend import Evidence
 from pullback.losses.base import Loss, mean_weights, term_weights
 from pullback.losses.gradient import forward_error_backward
 from pullback.optim import Optimizer, Segment
@@ -227,7 +228,10 @@ def walk(
     )
     given = Section("given", "", "", (), (*_inputs("x", x), Values.of("target", target)))
     error = _error(loss, found.y, target, weight)
-    updates = _updates(optimizer, p, gradient, ctx.step, slots) if optimizer else []
+    at = None
+    if optimizer and optimizer.due(0):
+        at = Evidence.of(net, loss, p, x, target, ctx, weight)
+    updates = _updates(optimizer, p, gradient, ctx.step, slots, at) if optimizer else []
     return Walk((given, *notes.there, error, *notes.back, *updates))
 
 
@@ -249,12 +253,18 @@ def _updates(
     gradient: Theta,
     step: int,
     slots: Mapping[str, np.ndarray] | None,
+    at: Evidence | None,
 ) -> list[Section]:
     entries = [entry for entry in p.layout.entries if not entry.alias]
     segments = tuple(Segment(e.name, e.start, e.stop, e.decay) for e in entries)
     flat = p.flat.copy()
     kept = {name: np.array(value) for name, value in (slots or {}).items()}
-    own = optimizer.start(flat, segments) | kept
+    own = optimizer.start(flat, segments)
+    if at is not None:
+        own |= optimizer.fitted(at)
+    own |= kept
+    if at is not None and optimizer.due(step):
+        optimizer.look(at, own)
     lr = optimizer.update(gradient.flat, own, flat, step)
     rules = optimizer.transforms if isinstance(optimizer, Chained) else (optimizer,)
     formulas = tuple(rule.formula or TEXT["no_formula"] for rule in rules)
