@@ -16,7 +16,7 @@ from pullback.core.errors import DataError
 from pullback.data.load import VARIABLE, available
 from pullback.data.split import order
 from suite.networks import NETWORKS
-from suite.workloads import Images, Inference, Sequences, Training, Update, Work
+from suite.workloads import Images, Inference, Sequences, Training, Update, Watching, Work
 
 Table = tuple[np.ndarray, np.ndarray, float]
 """Raw inputs ``(N, D)``, class numbers, and the factor from raw inputs to the network's."""
@@ -29,6 +29,8 @@ def write(workload: Work, path: Path) -> dict[str, object]:
         theta, gradient = rng.standard_normal((2, workload.size), np.float32)
         np.savez(path, theta=theta, gradient=gradient)
         return {"arrays": str(path)}
+    if isinstance(workload, Watching):
+        return write(workload.plain, path)
     if isinstance(workload, Images):
         x, y, scale = mnist()
         count = workload.examples

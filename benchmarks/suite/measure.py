@@ -18,10 +18,10 @@ from suite.rounds import chosen, summary, take_turns
 from suite.workloads import (
     Allocation,
     Growth,
-    Images,
+    Inference,
     Programs,
-    Sequences,
     Training,
+    Update,
     Work,
     Workload,
 )
@@ -63,12 +63,12 @@ def _work(workload: Work, wanted: Sequence[str] | None, pool: Pool, folder: Path
     def make(peer: str) -> Contestant:
         return Prepared(pool.get(peer), workload.kind, job)
 
-    if isinstance(workload, Images | Sequences):
-        found = take_turns(peers, make, workload.rounds)
-        return found.result({peer: PEERS[peer].tolerance for peer in peers}, "seconds")
-    if not isinstance(workload, Training):
+    if isinstance(workload, Inference | Update):
         found = take_turns(peers, make, workload.rounds)
         return found.result(dict.fromkeys(peers, ROUNDING), "seconds")
+    if not isinstance(workload, Training):
+        found = take_turns(peers, make, workload.rounds)
+        return found.result({peer: PEERS[peer].tolerance for peer in peers}, "seconds")
     # The machine's own speed changes from minute to minute: its peak is taken in every round.
     peak = Prepared(pool.get(OURS, PEAK), "peak", job)
     found = take_turns(peers, make, workload.rounds, {PEAK: peak})

@@ -18,11 +18,22 @@ from suite.workloads import (
     Sequences,
     Training,
     Update,
+    Watching,
     Workload,
 )
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-KINDS = (Training, Images, Sequences, Inference, Update, Programs, Allocation, Growth)
+KINDS = (
+    Training,
+    Images,
+    Sequences,
+    Watching,
+    Inference,
+    Update,
+    Programs,
+    Allocation,
+    Growth,
+)
 HEAD = (
     "| Peer | Ratio, median | Smallest and largest | Rounds | Pullback | Peer |",
     "|---|---|---|---|---|---|",

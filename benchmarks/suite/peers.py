@@ -40,6 +40,7 @@ OURS = "pullback"
 
 PEERS: dict[str, Peer] = {
     OURS: Peer("Pullback", None, "ours.py"),
+    "unwatched": Peer("Pullback, not watching", None, "unwatched.py"),
     "torch-eager": Peer("PyTorch, eager", "torch", "torch_eager.py"),
     "torch-fused": Peer("PyTorch, eager, `fused=True`", "torch", "torch_fused.py"),
     "torch-compile": Peer("PyTorch, `torch.compile`", "torch", "torch_compile.py"),

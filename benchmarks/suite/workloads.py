@@ -130,6 +130,24 @@ class Sequences(Work):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Watching(Work):
+    """The epoch of ``plain`` with quantities watched in every step, ours, against that without."""
+
+    kind = "watching"
+    section = "Watching quantities while training: seconds an epoch"
+    plain: Training | Images | Sequences
+    peers: tuple[str, ...] = ("unwatched",)
+
+    def small(self) -> Watching:
+        """Return the same with few examples."""
+        return replace(self, plain=self.plain.small(), rounds=2)
+
+    def job(self) -> dict[str, Any]:
+        """Return the numbers, and what to train."""
+        return self.plain.job() | {"trains": self.plain.kind}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inference(Work):
     """The outputs of a network, ``calls`` times in a row for the same ``batch`` examples."""
 

@@ -22,9 +22,14 @@ from pullback.train.settings import Settings
 
 PEAK_SIZES = (1024, 1536, 2048)
 PEAK_TRIES = 3
+WATCHED = ("noise_scale", "total_variance")
+"""Both need the norms of the gradients of all single examples."""
 
 
-def learning(job: Job) -> Training:
+Names = tuple[str, ...]
+
+
+def learning(job: Job, watch: Names = ()) -> Training:
     """Return the training of the job, at its start."""
     layers: list[pb.Map] = []
     for width in job.widths[1:-1]:
@@ -37,6 +42,7 @@ def learning(job: Job) -> Training:
         epochs=1,
         batch_size=job.batch,
         normalize="none" if job.scale == 1 else "scale",
+        watch=watch,
     )
     data = pb.data.from_arrays(job.array["x"], job.array["y"])
     return Training(settings, data, None, ())
@@ -61,8 +67,8 @@ def epoch_of(training: Training) -> Callable[[], float]:
     return epoch
 
 
-def training(job: Job) -> Task:
-    made = learning(job)
+def training(job: Job, watch: Names = ()) -> Task:
+    made = learning(job, watch)
     return Task(epoch_of(made), lambda: restart(job, made))
 
 
@@ -92,19 +98,39 @@ def described(job: Job, data: pb.data.Dataset, **settings: Any) -> Task:
     return Task(epoch_of(made), reset)
 
 
-def images(job: Job) -> Task:
+def images(job: Job, watch: Names = ()) -> Task:
     data = pb.data.from_arrays(job.array["x"], job.array["y"])
-    metrics = as_metrics(("accuracy",))
-    return described(job, data, optimizer=pb.optim.SGD(job.lr), metrics=metrics, normalize="scale")
+    return described(
+        job,
+        data,
+        optimizer=pb.optim.SGD(job.lr),
+        metrics=as_metrics(("accuracy",)),
+        normalize="scale",
+        watch=watch,
+    )
 
 
-def sequences(job: Job) -> Task:
+def sequences(job: Job, watch: Names = ()) -> Task:
     x, y = job.array["x"], job.array["y"]
     if y.ndim == 1:
-        return images(job)
+        return images(job, watch)
     text = np.append(x, y[-1, -1])  # the targets of a window are its characters, and the next one
     data = pb.data.text.windows(text, x.shape[1], stride=x.shape[1])
-    return described(job, data, optimizer=pb.optim.AdamW(job.lr), metrics=(), normalize="none")
+    return described(
+        job,
+        data,
+        optimizer=pb.optim.AdamW(job.lr),
+        metrics=(),
+        normalize="none",
+        watch=watch,
+    )
+
+
+EPOCHS = {"training": training, "images": images, "sequences": sequences}
+
+
+def watching(job: Job, watch: Names = WATCHED) -> Task:
+    return EPOCHS[job.trains](job, watch)
 
 
 def inference(job: Job) -> Task:
@@ -193,9 +219,8 @@ def versions() -> dict[str, str]:
 if __name__ == "__main__":
     serve(
         {
-            "training": training,
-            "images": images,
-            "sequences": sequences,
+            **EPOCHS,
+            "watching": watching,
             "inference": inference,
             "update": update,
             "allocation": allocation,
