@@ -11,6 +11,8 @@ from suite.numbers import disturbed, quantity
 from suite.peers import PEERS
 from suite.workloads import (
     Allocation,
+    Examples,
+    ExamplesMemory,
     Growth,
     Images,
     Inference,
@@ -28,6 +30,8 @@ KINDS = (
     Images,
     Sequences,
     Watching,
+    Examples,
+    ExamplesMemory,
     Inference,
     Update,
     Programs,

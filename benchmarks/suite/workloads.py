@@ -168,6 +168,28 @@ class Inference(Work):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Examples(Work):
+    """The gradients of all parameters for each example of a batch of MNIST, formed.
+
+    ``calls`` times in a row, what the last call made being freed first.
+    """
+
+    kind = "examples"
+    section = "Gradients of single examples, formed: seconds a batch"
+    network: str
+    batch: int
+    calls: int
+
+    def small(self) -> Examples:
+        """Return the same with few examples and calls."""
+        return replace(self, batch=8, calls=2, rounds=2)
+
+    def job(self) -> dict[str, Any]:
+        """Return the numbers."""
+        return {"network": self.network, "batch": self.batch, "calls": self.calls}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Update(Work):
     """The update of Adam alone, ``calls`` times, of ``size`` parameters in ``tensors`` parts."""
 
@@ -208,6 +230,24 @@ class Programs(Workload):
     def peers(self) -> tuple[str, ...]:
         """All but ourselves."""
         return tuple(name for name in self.commands if name != OURS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamplesMemory(Workload):
+    """The most memory that the process of a worker holds for ``examples``, a new one each turn."""
+
+    section = "Gradients of single examples, formed: memory of the process"
+    examples: Examples
+    rounds: int = 3
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """Those of the work."""
+        return self.examples.peers
+
+    def small(self) -> ExamplesMemory:
+        """Return the same with few examples."""
+        return replace(self, examples=self.examples.small(), rounds=2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from protocol import Job, Task, mean_size, serve
+from protocol import Job, Task, gradients_task, mean_size, serve
 
 import pullback as pb
 from pullback.core.config import from_config
+from pullback.core.theta import Theta
+from pullback.core.tree import leaves
 from pullback.data.split import order
-from pullback.engine import lower_optimizer
+from pullback.engine import lower, lower_loss, lower_optimizer
 from pullback.optim import Segment
 from pullback.train.fit import Training
 from pullback.train.metrics import as_metrics
@@ -72,6 +74,13 @@ def training(job: Job, watch: Names = ()) -> Task:
     return Task(epoch_of(made), lambda: restart(job, made))
 
 
+def begin(job: Job, theta: Theta) -> None:
+    """Put the parameters where the job says that they start."""
+    own = [entry for entry in theta.layout.entries if not entry.alias]
+    for i, entry in enumerate(own):
+        theta.flat[entry.start : entry.stop] = job.array[f"p{i}"].reshape(-1)
+
+
 def described(job: Job, data: pb.data.Dataset, **settings: Any) -> Task:
     """An epoch of the network that the job describes."""
     chosen = Settings(
@@ -83,11 +92,9 @@ def described(job: Job, data: pb.data.Dataset, **settings: Any) -> Task:
     )
     made = Training(chosen, data, None, ())
     loop = made.loop
-    own = [entry for entry in loop.learner.theta.layout.entries if not entry.alias]
 
     def reset() -> None:
-        for i, entry in enumerate(own):
-            loop.learner.theta.flat[entry.start : entry.stop] = job.array[f"p{i}"].reshape(-1)
+        begin(job, loop.learner.theta)
         for name, slot in loop.learner.slots.items():
             if not name.startswith("_"):  # those are the rule's own tables
                 slot[...] = 0
@@ -131,6 +138,20 @@ EPOCHS = {"training": training, "images": images, "sequences": sequences}
 
 def watching(job: Job, watch: Names = WATCHED) -> Task:
     return EPOCHS[job.trains](job, watch)
+
+
+def examples(job: Job) -> Task:
+    x, y = job.inputs(), job.array["y"]
+    net, spec = from_config(job.description), pb.Spec(x.shape[1:])
+    theta, _ = pb.init(net, spec, seed=0)
+    begin(job, theta)
+    fast, loss = lower(net, spec, len(x)), lower_loss(pb.losses.CrossEntropy())
+
+    def gradients() -> list[np.ndarray]:
+        found = pb.quantities(fast, loss, theta, x, y, ["per_example_grad"])
+        return [array for _, array in leaves(found["per_example_grad"])]
+
+    return gradients_task(job, gradients)
 
 
 def inference(job: Job) -> Task:
@@ -221,6 +242,7 @@ if __name__ == "__main__":
         {
             **EPOCHS,
             "watching": watching,
+            "examples": examples,
             "inference": inference,
             "update": update,
             "allocation": allocation,
