@@ -16,7 +16,16 @@ from pullback.core.errors import DataError
 from pullback.data.load import VARIABLE, available
 from pullback.data.split import order
 from suite.networks import NETWORKS
-from suite.workloads import Images, Inference, Sequences, Training, Update, Work
+from suite.workloads import (
+    Examples,
+    Images,
+    Inference,
+    Sequences,
+    Training,
+    Update,
+    Watching,
+    Work,
+)
 
 Table = tuple[np.ndarray, np.ndarray, float]
 """Raw inputs ``(N, D)``, class numbers, and the factor from raw inputs to the network's."""
@@ -29,9 +38,11 @@ def write(workload: Work, path: Path) -> dict[str, object]:
         theta, gradient = rng.standard_normal((2, workload.size), np.float32)
         np.savez(path, theta=theta, gradient=gradient)
         return {"arrays": str(path)}
-    if isinstance(workload, Images):
+    if isinstance(workload, Watching):
+        return write(workload.plain, path)
+    if isinstance(workload, Images | Examples):
         x, y, scale = mnist()
-        count = workload.examples
+        count = workload.examples if isinstance(workload, Images) else workload.batch
         images = x[:count].reshape(count, 28, 28)
         return _described(workload.network, (images, y[:count], scale), path)
     if isinstance(workload, Sequences):

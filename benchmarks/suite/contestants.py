@@ -91,6 +91,25 @@ class Prepared:
         return Turn(answer["seconds"], answer["outcome"])
 
 
+class Fresh:
+    """A worker that is started anew each turn, whose memory counts."""
+
+    def __init__(self, pool: Pool, peer: str, kind: str, job: dict[str, Any]) -> None:
+        self.pool, self.peer, self.kind, self.job = pool, peer, kind, job
+        python_of(PEERS[peer].environment)  # which may not be there
+
+    def turn(self, number: int) -> Turn:
+        """Start it, let it do its job once, end it."""
+        del number
+        worker = self.pool.get(self.peer, "fresh")
+        try:
+            worker.prepare(self.kind, self.job)
+            answer = worker.run()
+        finally:
+            worker.close()
+        return Turn(answer["peak_bytes"], answer["outcome"])
+
+
 def job_of(workload: Work, folder: Path) -> dict[str, Any]:
     """Return the job that all workers get, with its arrays in ``folder``."""
     return workload.job() | arrays.write(workload, folder / "arrays.npz")

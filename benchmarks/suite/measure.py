@@ -11,17 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from suite.contestants import Contestant, Pool, Prepared, Program, job_of
+from suite.contestants import Contestant, Fresh, Pool, Prepared, Program, job_of
 from suite.peers import OURS, PEERS
 from suite.quiet import pause
 from suite.rounds import chosen, summary, take_turns
 from suite.workloads import (
     Allocation,
+    ExamplesMemory,
     Growth,
-    Images,
+    Inference,
     Programs,
-    Sequences,
     Training,
+    Update,
     Work,
     Workload,
 )
@@ -52,6 +53,8 @@ def measure(workload: Workload, wanted: Sequence[str] | None, pool: Pool) -> dic
                 return _programs(workload, wanted, pool)
             case Allocation():
                 return _allocation(workload, pool, folder)
+            case ExamplesMemory():
+                return _examples_memory(workload, wanted, pool, folder)
             case Growth():
                 return _growth(workload, pool, folder)
     raise TypeError(workload)
@@ -63,12 +66,12 @@ def _work(workload: Work, wanted: Sequence[str] | None, pool: Pool, folder: Path
     def make(peer: str) -> Contestant:
         return Prepared(pool.get(peer), workload.kind, job)
 
-    if isinstance(workload, Images | Sequences):
-        found = take_turns(peers, make, workload.rounds)
-        return found.result({peer: PEERS[peer].tolerance for peer in peers}, "seconds")
-    if not isinstance(workload, Training):
+    if isinstance(workload, Inference | Update):
         found = take_turns(peers, make, workload.rounds)
         return found.result(dict.fromkeys(peers, ROUNDING), "seconds")
+    if not isinstance(workload, Training):
+        found = take_turns(peers, make, workload.rounds)
+        return found.result({peer: PEERS[peer].tolerance for peer in peers}, "seconds")
     # The machine's own speed changes from minute to minute: its peak is taken in every round.
     peak = Prepared(pool.get(OURS, PEAK), "peak", job)
     found = take_turns(peers, make, workload.rounds, {PEAK: peak})
@@ -86,6 +89,15 @@ def _programs(workload: Programs, wanted: Sequence[str] | None, pool: Pool) -> d
     unit = "seconds" if workload.measure == "seconds" else "bytes"
     found = take_turns(peers, make, workload.rounds)
     return found.result(dict.fromkeys(peers, workload.tolerance), unit)
+
+
+def _examples_memory(
+    workload: ExamplesMemory, wanted: Sequence[str] | None, pool: Pool, folder: Path
+) -> dict[str, Any]:
+    examples, peers = workload.examples, chosen(workload.peers, wanted)
+    make = partial(Fresh, pool, kind=examples.kind, job=job_of(examples, folder))
+    found = take_turns(peers, make, workload.rounds)
+    return found.result({peer: PEERS[peer].tolerance for peer in peers}, "bytes")
 
 
 def _allocation(workload: Allocation, pool: Pool, folder: Path) -> dict[str, Any]:

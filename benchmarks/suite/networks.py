@@ -8,6 +8,12 @@ import pullback as pb
 from pullback import models
 
 
+def perceptron() -> pb.Map:
+    """Return the textbook's network: 128, 64, 10."""
+    layers = (pb.Linear(128), pb.ReLU(), pb.Linear(64), pb.ReLU(), pb.Linear(10))
+    return pb.Chain(pb.Flatten(), *layers)
+
+
 def two_convolutions() -> pb.Map:
     """Return conv 32, conv 64, pool, 128, 10."""
     return pb.Chain(
@@ -40,6 +46,7 @@ def transformer() -> pb.Map:
 
 
 NETWORKS: dict[str, Callable[[], pb.Map]] = {
+    "perceptron": perceptron,
     "two convolutions": two_convolutions,
     "residual": residual,
     "recurrent": recurrent,

@@ -11,6 +11,8 @@ from suite.numbers import disturbed, quantity
 from suite.peers import PEERS
 from suite.workloads import (
     Allocation,
+    Examples,
+    ExamplesMemory,
     Growth,
     Images,
     Inference,
@@ -18,11 +20,24 @@ from suite.workloads import (
     Sequences,
     Training,
     Update,
+    Watching,
     Workload,
 )
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-KINDS = (Training, Images, Sequences, Inference, Update, Programs, Allocation, Growth)
+KINDS = (
+    Training,
+    Images,
+    Sequences,
+    Watching,
+    Examples,
+    ExamplesMemory,
+    Inference,
+    Update,
+    Programs,
+    Allocation,
+    Growth,
+)
 HEAD = (
     "| Peer | Ratio, median | Smallest and largest | Rounds | Pullback | Peer |",
     "|---|---|---|---|---|---|",

@@ -9,6 +9,8 @@ TORCH = "torch==2.13.0"
 
 ENVIRONMENTS: dict[str, tuple[str, ...]] = {
     "torch": (TORCH, "numpy"),
+    # Apart from "torch", whose rows are measured even where these cannot be installed.
+    "torch-examples": (TORCH, "numpy", "opacus==1.6.0", "backpack-for-pytorch==1.7.1"),
     "jax": ("jax", "jaxlib"),
     "keras-tensorflow": ("keras", "tensorflow-cpu", "matplotlib"),
     "keras-torch": ("keras", TORCH),
@@ -40,11 +42,16 @@ OURS = "pullback"
 
 PEERS: dict[str, Peer] = {
     OURS: Peer("Pullback", None, "ours.py"),
+    "unwatched": Peer("Pullback, not watching", None, "unwatched.py"),
     "torch-eager": Peer("PyTorch, eager", "torch", "torch_eager.py"),
     "torch-fused": Peer("PyTorch, eager, `fused=True`", "torch", "torch_fused.py"),
     "torch-compile": Peer("PyTorch, `torch.compile`", "torch", "torch_compile.py"),
+    "torch-func": Peer("PyTorch, `torch.func`: `vmap(grad)`", "torch", "torch_func.py"),
+    "opacus": Peer("Opacus, `GradSampleModule`", "torch-examples", "torch_opacus.py"),
+    "backpack": Peer("BackPACK, `BatchGrad`", "torch-examples", "torch_backpack.py"),
     "jax-jit": Peer("JAX, jitted step", "jax", "jax_jit.py"),
     "jax-scan": Peer("JAX, `lax.scan` over the epoch", "jax", "jax_scan.py"),
+    "jax-vmap": Peer("JAX, jitted `vmap(grad)`", "jax", "jax_vmap.py"),
     "keras-tensorflow": Peer(
         "Keras on TensorFlow, `fit`", "keras-tensorflow", "keras_tensorflow.py", OWN_ORDER
     ),

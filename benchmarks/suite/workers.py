@@ -69,7 +69,7 @@ class Worker:
         self._ask({"do": "prepare", "kind": kind, "job": job})
 
     def run(self) -> dict[str, float]:
-        """Do the work once; return ``seconds`` and ``outcome``."""
+        """Do the work once; return ``seconds``, ``peak_bytes`` and ``outcome``."""
         return self._ask({"do": "run"})
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any]:

@@ -130,6 +130,24 @@ class Sequences(Work):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Watching(Work):
+    """The epoch of ``plain`` with quantities watched in every step, ours, against that without."""
+
+    kind = "watching"
+    section = "Watching quantities while training: seconds an epoch"
+    plain: Training | Images | Sequences
+    peers: tuple[str, ...] = ("unwatched",)
+
+    def small(self) -> Watching:
+        """Return the same with few examples."""
+        return replace(self, plain=self.plain.small(), rounds=2)
+
+    def job(self) -> dict[str, Any]:
+        """Return the numbers, and what to train."""
+        return self.plain.job() | {"trains": self.plain.kind}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inference(Work):
     """The outputs of a network, ``calls`` times in a row for the same ``batch`` examples."""
 
@@ -147,6 +165,28 @@ class Inference(Work):
     def job(self) -> dict[str, Any]:
         """Return the numbers."""
         return {"widths": self.widths, "batch": self.batch, "calls": self.calls, "lr": 0.01}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples(Work):
+    """The gradients of all parameters for each example of a batch of MNIST, formed.
+
+    ``calls`` times in a row, what the last call made being freed first.
+    """
+
+    kind = "examples"
+    section = "Gradients of single examples, formed: seconds a batch"
+    network: str
+    batch: int
+    calls: int
+
+    def small(self) -> Examples:
+        """Return the same with few examples and calls."""
+        return replace(self, batch=8, calls=2, rounds=2)
+
+    def job(self) -> dict[str, Any]:
+        """Return the numbers."""
+        return {"network": self.network, "batch": self.batch, "calls": self.calls}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +230,24 @@ class Programs(Workload):
     def peers(self) -> tuple[str, ...]:
         """All but ourselves."""
         return tuple(name for name in self.commands if name != OURS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamplesMemory(Workload):
+    """The most memory that the process of a worker holds for ``examples``, a new one each turn."""
+
+    section = "Gradients of single examples, formed: memory of the process"
+    examples: Examples
+    rounds: int = 3
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """Those of the work."""
+        return self.examples.peers
+
+    def small(self) -> ExamplesMemory:
+        """Return the same with few examples."""
+        return replace(self, examples=self.examples.small(), rounds=2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,25 +94,26 @@ def training(job: Job) -> Task:
     return Learner(job, epoch).task()
 
 
-def images(job: Job) -> Task:
+def convolve(params: Params, x: jax.Array) -> jax.Array:
     """Two convolutions, pooling and two dense layers, channels last."""
+    for weight, bias in params[:2]:
+        axes = ("NHWC", "HWIO", "NHWC")
+        x = jax.lax.conv_general_dilated(x, weight, (1, 1), "VALID", dimension_numbers=axes)
+        x = jax.nn.relu(x + bias)
+    window = (1, 2, 2, 1)
+    x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+    return forward(params[2:], x.reshape(len(x), -1))
+
+
+def images(job: Job) -> Task:
     x, y = jnp.array(job.inputs())[..., None], jnp.array(job.array["y"].astype(np.int32))
     rows = job.array["rows"].astype(np.int32)
-
-    def outputs(params: Params, x: jax.Array) -> jax.Array:
-        for weight, bias in params[:2]:
-            axes = ("NHWC", "HWIO", "NHWC")
-            x = jax.lax.conv_general_dilated(x, weight, (1, 1), "VALID", dimension_numbers=axes)
-            x = jax.nn.relu(x + bias)
-        window = (1, 2, 2, 1)
-        x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
-        return forward(params[2:], x.reshape(len(x), -1))
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def step(
         params: Params, sums: Sums, x: jax.Array, y: jax.Array, index: Any
     ) -> tuple[Params, Sums]:
-        return learn(params, sums, x[index], y[index], job.lr, outputs)
+        return learn(params, sums, x[index], y[index], job.lr, convolve)
 
     def epoch(params: Params) -> tuple[Params, Sums]:
         sums = no_sums()

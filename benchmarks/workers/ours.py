@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from protocol import Job, Task, mean_size, serve
+from protocol import Job, Task, gradients_task, mean_size, serve
 
 import pullback as pb
 from pullback.core.config import from_config
+from pullback.core.theta import Theta
+from pullback.core.tree import leaves
 from pullback.data.split import order
-from pullback.engine import lower_optimizer
+from pullback.engine import lower, lower_loss, lower_optimizer
 from pullback.optim import Segment
 from pullback.train.fit import Training
 from pullback.train.metrics import as_metrics
@@ -22,9 +24,14 @@ from pullback.train.settings import Settings
 
 PEAK_SIZES = (1024, 1536, 2048)
 PEAK_TRIES = 3
+WATCHED = ("noise_scale", "total_variance")
+"""Both need the norms of the gradients of all single examples."""
 
 
-def learning(job: Job) -> Training:
+Names = tuple[str, ...]
+
+
+def learning(job: Job, watch: Names = ()) -> Training:
     """Return the training of the job, at its start."""
     layers: list[pb.Map] = []
     for width in job.widths[1:-1]:
@@ -37,6 +44,7 @@ def learning(job: Job) -> Training:
         epochs=1,
         batch_size=job.batch,
         normalize="none" if job.scale == 1 else "scale",
+        watch=watch,
     )
     data = pb.data.from_arrays(job.array["x"], job.array["y"])
     return Training(settings, data, None, ())
@@ -61,9 +69,16 @@ def epoch_of(training: Training) -> Callable[[], float]:
     return epoch
 
 
-def training(job: Job) -> Task:
-    made = learning(job)
+def training(job: Job, watch: Names = ()) -> Task:
+    made = learning(job, watch)
     return Task(epoch_of(made), lambda: restart(job, made))
+
+
+def begin(job: Job, theta: Theta) -> None:
+    """Put the parameters where the job says that they start."""
+    own = [entry for entry in theta.layout.entries if not entry.alias]
+    for i, entry in enumerate(own):
+        theta.flat[entry.start : entry.stop] = job.array[f"p{i}"].reshape(-1)
 
 
 def described(job: Job, data: pb.data.Dataset, **settings: Any) -> Task:
@@ -77,11 +92,9 @@ def described(job: Job, data: pb.data.Dataset, **settings: Any) -> Task:
     )
     made = Training(chosen, data, None, ())
     loop = made.loop
-    own = [entry for entry in loop.learner.theta.layout.entries if not entry.alias]
 
     def reset() -> None:
-        for i, entry in enumerate(own):
-            loop.learner.theta.flat[entry.start : entry.stop] = job.array[f"p{i}"].reshape(-1)
+        begin(job, loop.learner.theta)
         for name, slot in loop.learner.slots.items():
             if not name.startswith("_"):  # those are the rule's own tables
                 slot[...] = 0
@@ -92,19 +105,53 @@ def described(job: Job, data: pb.data.Dataset, **settings: Any) -> Task:
     return Task(epoch_of(made), reset)
 
 
-def images(job: Job) -> Task:
+def images(job: Job, watch: Names = ()) -> Task:
     data = pb.data.from_arrays(job.array["x"], job.array["y"])
-    metrics = as_metrics(("accuracy",))
-    return described(job, data, optimizer=pb.optim.SGD(job.lr), metrics=metrics, normalize="scale")
+    return described(
+        job,
+        data,
+        optimizer=pb.optim.SGD(job.lr),
+        metrics=as_metrics(("accuracy",)),
+        normalize="scale",
+        watch=watch,
+    )
 
 
-def sequences(job: Job) -> Task:
+def sequences(job: Job, watch: Names = ()) -> Task:
     x, y = job.array["x"], job.array["y"]
     if y.ndim == 1:
-        return images(job)
+        return images(job, watch)
     text = np.append(x, y[-1, -1])  # the targets of a window are its characters, and the next one
     data = pb.data.text.windows(text, x.shape[1], stride=x.shape[1])
-    return described(job, data, optimizer=pb.optim.AdamW(job.lr), metrics=(), normalize="none")
+    return described(
+        job,
+        data,
+        optimizer=pb.optim.AdamW(job.lr),
+        metrics=(),
+        normalize="none",
+        watch=watch,
+    )
+
+
+EPOCHS = {"training": training, "images": images, "sequences": sequences}
+
+
+def watching(job: Job, watch: Names = WATCHED) -> Task:
+    return EPOCHS[job.trains](job, watch)
+
+
+def examples(job: Job) -> Task:
+    x, y = job.inputs(), job.array["y"]
+    net, spec = from_config(job.description), pb.Spec(x.shape[1:])
+    theta, _ = pb.init(net, spec, seed=0)
+    begin(job, theta)
+    fast, loss = lower(net, spec, len(x)), lower_loss(pb.losses.CrossEntropy())
+
+    def gradients() -> list[np.ndarray]:
+        found = pb.quantities(fast, loss, theta, x, y, ["per_example_grad"])
+        return [array for _, array in leaves(found["per_example_grad"])]
+
+    return gradients_task(job, gradients)
 
 
 def inference(job: Job) -> Task:
@@ -193,9 +240,9 @@ def versions() -> dict[str, str]:
 if __name__ == "__main__":
     serve(
         {
-            "training": training,
-            "images": images,
-            "sequences": sequences,
+            **EPOCHS,
+            "watching": watching,
+            "examples": examples,
             "inference": inference,
             "update": update,
             "allocation": allocation,

@@ -1,7 +1,7 @@
 """What every worker speaks: one JSON object a line, from standard input to standard output.
 
     {"do": "prepare", "kind": "training", "job": {...}}  ->  {"ready": true}
-    {"do": "run"}                                        ->  {"seconds": 0.29, "outcome": 1.07}
+    {"do": "run"}              ->  {"seconds": 0.29, "peak_bytes": 226820096, "outcome": 1.07}
 
 A job holds numbers, and in ``arrays`` the path of an ``.npz`` file. What fails is answered with
 ``{"error": ...}``; the end of the input ends the worker. Needs nothing but NumPy, as it runs in
@@ -16,8 +16,9 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,13 +83,47 @@ def serve(kinds: Kinds, versions: Mapping[str, str]) -> None:
         print(json.dumps(answer), file=answers)
 
 
-def _timed(task: Task) -> dict[str, float]:
+def _timed(task: Task) -> dict[str, float | None]:
     task.reset()
     gc.collect()
     began = time.perf_counter()
     found = task.run()
     seconds = time.perf_counter() - began
-    return {"seconds": seconds / task.count, "outcome": task.outcome(found)}
+    # The peak is read first, as working out the outcome takes memory too.
+    peak = _peak_bytes()
+    return {
+        "seconds": seconds / task.count,
+        "peak_bytes": peak,
+        "outcome": task.outcome(found),
+    }
+
+
+def _peak_bytes() -> int | None:
+    """Return the most resident memory so far, where Linux tells it."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def gradients_task(job: Job, gradients: Callable[[], Iterable[Any]]) -> Task:
+    """Return the task of forming the gradients of a batch's examples, arrays ``(N, ...)``.
+
+    They are compared by the sum of their squares.
+    """
+
+    def calls() -> Iterable[Any]:
+        found: Iterable[Any] = ()
+        for _ in range(job.calls):
+            found = ()  # frees what the last call made
+            found = gradients()
+        return found
+
+    def squares(found: Iterable[Any]) -> float:
+        return sum(float(np.vdot(g, g)) for array in found for g in np.asarray(array))
+
+    return Task(calls, outcome=squares, count=job.calls)
 
 
 def mean_size(outputs: Any) -> float:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from protocol import THREADS, Job, Task, mean_size, serve
 from torch.nn.functional import cross_entropy
-from torch_networks import NETWORKS, as_theirs
+from torch_networks import NETWORKS, start
 from torch_sequences import SEQUENCES
 
 torch.set_num_threads(THREADS)
@@ -75,13 +75,7 @@ def images(job: Job) -> Task:
     def step(inputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return learn(inputs[:, None].contiguous(memory_format=torch.channels_last), targets)
 
-    def reset() -> None:
-        with torch.no_grad():
-            for i, parameter in enumerate(net.parameters()):
-                start = torch.from_numpy(job.array[f"p{i}"])
-                parameter.copy_(as_theirs(start, net))
-
-    return Task(epoch_of(job, step), reset)
+    return Task(epoch_of(job, step), lambda: start(net, job.array))
 
 
 def sequences(job: Job) -> Task:

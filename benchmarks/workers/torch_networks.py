@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+
+
+class Perceptron(nn.Module):
+    flat = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense1, self.dense2 = nn.Linear(784, 128), nn.Linear(128, 64)
+        self.dense3 = nn.Linear(64, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(self.dense1(torch.flatten(x, 1)))
+        return self.dense3(functional.relu(self.dense2(x)))
 
 
 class TwoConvolutions(nn.Module):
@@ -62,9 +76,17 @@ class Residual(nn.Module):
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "perceptron": Perceptron,
     "two convolutions": TwoConvolutions,
     "residual": Residual,
 }
+
+
+def start(net: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
+    """Take our start, arrays ``p0, p1, ...``."""
+    with torch.no_grad():
+        for i, parameter in enumerate(net.parameters()):
+            parameter.copy_(as_theirs(torch.from_numpy(arrays[f"p{i}"]), net))
 
 
 def as_theirs(parameter: torch.Tensor, net: nn.Module) -> torch.Tensor:

@@ -35,9 +35,12 @@ class Started(nn.Module):
 
 
 class Recurrent(Started):
+    lstm_kind: Callable[..., nn.Module] = nn.LSTM
+
     def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.lstm, self.dense = nn.LSTM(inputs, 128, batch_first=True), nn.Linear(128, 10)
+        self.lstm = self.lstm_kind(inputs, 128, batch_first=True)
+        self.dense = nn.Linear(128, 10)
         # PyTorch adds two biases, which would both move: one stays where it is, at 0
         self.lstm.bias_hh_l0.requires_grad_(False).zero_()
 
