@@ -1,8 +1,8 @@
 """Steps of tuned Adam and of tuned K-FAC until a deep autoencoder of MNIST reaches a loss.
 
-784-250-125-64-30-64-125-250-784 with tanh (the code is linear), cross-entropy of each pixel, batches
-of 500 of the 60,000 training images. The loss is the mean over the last 20 steps. Both are tuned with
-seed 0, by the fewest steps: Adam over its learning rate and beta1, K-FAC over damping and the limit
+784-250-125-64-30-64-125-250-784 with tanh (the code is linear), cross-entropy of each pixel,
+batches of 500 of the 60,000 training images. The loss is the mean over the last 20 steps. Both are
+tuned with seed 0, by the fewest steps: Adam over its learning rate and beta1, K-FAC over damping and the limit
 of a step. Other seeds then tell the figures. A line of JSON for each run.
 """
 
@@ -58,7 +58,7 @@ def steps_to_goal(
 
 
 def best(rules: Iterable[pb.optim.Optimizer], data: pb.data.Dataset) -> pb.optim.Optimizer:
-    """Return the rule with the fewest steps; a run that takes more than the best is not finished."""
+    """Return the rule with the fewest steps; a run that takes more than the best is cut."""
     tried, most = [], MOST
     for rule in rules:
         steps = steps_to_goal(rule, data, 0, most)

@@ -286,7 +286,7 @@ def test_a_walk_shows_the_step_that_is_taken():
 
 def test_refusals():
     given = problem("linear")
-    with pytest.raises(pb.errors.ConfigError, match="inverses_every=7.*factors_every=5"):
+    with pytest.raises(pb.errors.ConfigError, match=r"inverses_every=7.*factors_every=5"):
         KFAC(inverses_every=7)
     with pytest.raises(pb.errors.ConfigError, match="sharing='both'"):
         KFAC(sharing="both")

@@ -58,7 +58,7 @@ class KFAC(Rule):
     Args:
         lr: the learning rate, a number or a schedule.
         momentum: of the velocity ``v``.
-        damping: :math:`\lambda`, in the unit of the curvature: of the loss over a parameter squared.
+        damping: :math:`\lambda`, in the unit of the curvature: loss over a parameter squared.
         decay: of the averages, at most.
         clip: ``c``, the most that :math:`\eta^2 \Delta^T g`, twice the divergence in nats that the
             step makes in the model's second order, may be; None: no limit.
@@ -125,7 +125,7 @@ class KFAC(Rule):
         return slots
 
     def look(self, evidence: Evidence, slots: Slots) -> None:
-        """Refresh the averages of the factors and of the diagonal, and the inverses in their turn."""
+        """Refresh the averages of factors and diagonal, and the inverses in their turn."""
         ctx = evidence.ctx
         rho = min(1 - 1 / (1 + ctx.step // self.factors_every), self.decay)
         root = evidence.loss.random_root(
