@@ -2,8 +2,8 @@
 
 784-250-125-64-30-64-125-250-784 with tanh (the code is linear), cross-entropy of each pixel,
 batches of 500 of the 60,000 training images. The loss is the mean over the last 20 steps. Both are
-tuned with seed 0, by the fewest steps: Adam over learning rate and beta1, K-FAC over damping and the
-limit of a step. Other seeds then tell the figures. A line of JSON for each run.
+tuned with seed 0, by the fewest steps: Adam over learning rate and beta1, K-FAC over damping and
+the limit of a step. Other seeds then tell the figures. A line of JSON for each run.
 """
 
 import json
