@@ -103,8 +103,8 @@ RULES = {
     "NAdam": (NAdam(), lambda p: torch.optim.NAdam(p)),
 }
 """Those without arguments show that the defaults are the same as well."""
-WITHOUT = {"GradientDescent", "Lion", "Chained"}
-"""Compared with their formulas in test_rules.py."""
+WITHOUT = {"GradientDescent", "Lion", "Chained", "KFAC"}
+"""Compared with their formulas in test_rules.py, and K-FAC in tests/extend."""
 
 
 def test_the_table_says_of_every_rule_whether_torch_has_it():
