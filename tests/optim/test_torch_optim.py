@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
+from pullback.extend import KFAC
 from pullback.optim import (
     EMA,
     L2,
@@ -103,7 +104,7 @@ RULES = {
     "NAdam": (NAdam(), lambda p: torch.optim.NAdam(p)),
 }
 """Those without arguments show that the defaults are the same as well."""
-WITHOUT = {"GradientDescent", "Lion", "Chained", "KFAC"}
+WITHOUT = {"GradientDescent", "Lion", "Chained", KFAC.__name__}
 """Compared with their formulas in test_rules.py, and K-FAC in tests/extend."""
 
 
