@@ -218,7 +218,7 @@ def test_factors_and_inverses_are_refreshed_in_their_turn():
 
 def fit_kfac(out, **changes):
     """Everything that a run can add to it, on half of the digits."""
-    rule = KFAC(CosineDecay(0.1), factors_every=2, inverses_every=4)
+    rule = KFAC(CosineDecay(0.1), factors_every=2, inverses_every=26)  # an epoch has 23 steps
     net = pb.Chain(
         pb.Flatten(), pb.Linear(16), pb.LayerNorm(), pb.ReLU(), pb.Dropout(0.1), pb.Linear(10)
     )
@@ -241,6 +241,17 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path):
     np.testing.assert_array_equal(theta_of(tmp_path / "cut"), theta_of(tmp_path / "whole"))
     assert resumed.history["loss"] == whole.history["loss"]
     assert whole.history["loss"][-1] < 0.5 * whole.history["loss"][0]
+
+
+def test_in_a_chain_it_takes_the_same_steps():
+    given = problem("linear")
+    alone, chained = (
+        Steps(rule, given.case.net, CE, given.x, given.target)
+        for rule in (KFAC(), chain(KFAC(), EMA(0.9)))
+    )
+    for _ in range(6):
+        alone.take(), chained.take()
+    np.testing.assert_array_equal(chained.p.flat, alone.p.flat)
 
 
 def test_a_run_takes_these_steps():

@@ -73,9 +73,9 @@ class KFAC(Rule):
 
     formula: ClassVar[str] = "v ← μ v + ν (A + π√λ)⁻¹ G (B + √λ/π)⁻¹, θ ← θ - η v"
 
-    lr: float | Schedule = 0.1
-    momentum: float = 0.9
-    damping: float = 0.001
+    lr: float | Schedule = 0.3
+    momentum: float = 0.5
+    damping: float = 0.01
     decay: float = 0.95
     clip: float | None = 0.01
     factors_every: int = 5
@@ -125,7 +125,7 @@ class KFAC(Rule):
         return slots
 
     def look(self, evidence: Evidence, slots: Slots) -> None:
-        """Refresh the averages of factors and diagonal, and the inverses in their turn."""
+        """Refresh the averages of the curvature, and the inverses in their turn."""
         ctx = evidence.ctx
         rho = min(1 - 1 / (1 + ctx.step // self.factors_every), self.decay)
         root = evidence.loss.random_root(
