@@ -19,6 +19,7 @@ from pullback.engine.kernels.native import (
     share,
     vector,
 )
+from pullback.engine.kernels.reduce import squares_of
 
 CODE, WIDTH, FIRST, FIRST_BYTES, SECOND, SECOND_BYTES = range(1, 7)
 """The other kernel, how many words it has, and for two of its arrays the word and the bytes of an
@@ -84,14 +85,6 @@ def _added(x: Any, total: Any) -> Any:
     return squares
 
 
-@njit(fastmath={"reassoc"})
-def _squares(x: Any) -> Any:
-    squares = x.dtype.type(0)
-    for i in range(len(x)):
-        squares += x[i] * x[i]
-    return squares
-
-
 def row_squares(a: Any, part: Any, parts: Any, like: Any) -> None:
     """``s[part, n] = sum_k x[n, k]^2`` over this part of the columns: x (n, k), s (parts, n)."""
     n, k, size = a[0], a[1], item_size(like)
@@ -99,7 +92,7 @@ def row_squares(a: Any, part: Any, parts: Any, like: Any) -> None:
     x, stride = block(a[3], n, k, first, last, a[2], size)
     s = vector(a[4] + part * n * size, n, like)
     for i in range(n):
-        s[i] = _squares(vector(x + i * stride * size, last - first, like))
+        s[i] = squares_of(vector(x + i * stride * size, last - first, like))
 
 
 def row_sq_norms(a: Any, part: Any, parts: Any, like: Any) -> None:
@@ -111,7 +104,7 @@ def row_sq_norms(a: Any, part: Any, parts: Any, like: Any) -> None:
         factor = vector(a[5], 1, like).dtype.type(0 if terms else 1)
         for t in range(terms):
             factor += vector(a[4] + t * n * size, n, like)[i]
-        q[i] += factor * _squares(vector(a[3] + i * m * size, m, like))
+        q[i] += factor * squares_of(vector(a[3] + i * m * size, m, like))
 
 
 def row_gradient(a: Any, part: Any, parts: Any, like: Any) -> None:

@@ -15,7 +15,8 @@ BLOCK = 2048
 
 
 @njit(fastmath={"reassoc"})  # in any order, so that it runs in lanes; what is not finite shows
-def _squares(x: Any) -> Any:
+def squares_of(x: Any) -> Any:
+    """Return the sum of the squares."""
     total = x.dtype.type(0)
     for i in range(len(x)):
         total += x[i] * x[i]
@@ -25,7 +26,7 @@ def _squares(x: Any) -> Any:
 def guard(a: Any, part: Any, parts: Any, like: Any) -> None:
     """Write 1 to ``halt`` where the sum of the squares of x is not finite."""
     start, stop = share(a[0], part, parts, UNIT)
-    if not math.isfinite(_squares(vector(a[1] + start * item_size(like), stop - start, like))):
+    if not math.isfinite(squares_of(vector(a[1] + start * item_size(like), stop - start, like))):
         store(a[2], 1)
 
 
@@ -41,7 +42,7 @@ def sum_of_squares(a: Any, part: Any, parts: Any, like: Any) -> None:
     total = 0.0
     for first in range(start, stop, BLOCK):
         count = min(BLOCK, stop - first)
-        total += float(_squares(vector(a[1] + first * item_size(like), count, like)))
+        total += float(squares_of(vector(a[1] + first * item_size(like), count, like)))
     reals(a[2], parts)[part] = total
 
 
