@@ -105,7 +105,7 @@ class LoweredPositions(Lowered):
                 return self.source.grads(p, res, delta)["P"]
 
             def form() -> tuple[RowForm, tuple[Any, ...]]:
-                rows = delta.reshape((len(delta), -1))
+                rows = delta.reshape((len(delta), p["P"].size))
                 return RowForm(self._total, (rows,)), (rows,)
 
             whole = delta.shape[1:] == p["P"].shape
