@@ -17,6 +17,7 @@ from suite.quiet import pause
 from suite.rounds import chosen, summary, take_turns
 from suite.workloads import (
     Allocation,
+    Examples,
     ExamplesMemory,
     Growth,
     Inference,
@@ -62,9 +63,11 @@ def measure(workload: Workload, wanted: Sequence[str] | None, pool: Pool) -> dic
 
 def _work(workload: Work, wanted: Sequence[str] | None, pool: Pool, folder: Path) -> dict[str, Any]:
     job, peers = job_of(workload, folder), chosen(workload.peers, wanted)
+    # Gradients go into new memory, which costs less where larger ones were freed before.
+    purpose = workload.title if isinstance(workload, Examples) else ""
 
     def make(peer: str) -> Contestant:
-        return Prepared(pool.get(peer), workload.kind, job)
+        return Prepared(pool.get(peer, purpose), workload.kind, job)
 
     if isinstance(workload, Inference | Update):
         found = take_turns(peers, make, workload.rounds)

@@ -17,4 +17,5 @@ WORKLOAD = Watching(
         peers=(),
     ),
     targets={"unwatched": 1.1},
+    rounds=101,  # short turns, of which single ones say little
 )

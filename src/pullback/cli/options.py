@@ -31,7 +31,7 @@ RECIPE_OPTIONS = (
     Option("init", str, "How weights start: glorot_uniform, he_normal, textbook, ..."),
     Option("loss", str, "The loss: cross_entropy, squared_error, huber, ..."),
     Option("label_smoothing", float, "Share of each target spread over all classes."),
-    Option("optimizer", str, "The update rule: sgd, momentum, adam, adamw, lion, ..."),
+    Option("optimizer", str, "The update rule: sgd, momentum, adam, adamw, lion, kfac, ..."),
     Option("lr", float, "Learning rate; the highest one, under a schedule."),
     Option("schedule", str, "Of the learning rate: constant, step, cosine, one_cycle, ..."),
     Option("clip_value", float, "Largest size of a gradient's entry."),
