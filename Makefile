@@ -12,7 +12,7 @@ train: $(VENV)/.installed
 	$(BIN)/pullback train digits
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/run.py
