@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,32 @@ def namespace(x: Any) -> Any:
     from array_api_compat import array_namespace
 
     return array_namespace(x)
+
+
+def library(x: Any) -> Any:
+    """Return the module of ``x``'s library: ``numpy`` or ``torch``, whose operations take ``out``.
+
+    The array-API namespace has no ``out``.
+    """
+    return np if isinstance(x, np.ndarray | np.generic) else sys.modules[type(x).__module__]
+
+
+def copy(x: Any) -> Any:
+    """Return a copy of ``x``, of the same library and device."""
+    return x.copy() if isinstance(x, np.ndarray) else x.clone()
+
+
+def astype(x: Any, dtype: str) -> Any:
+    """Return ``x`` as an array of ``dtype``, of the same library and device."""
+    xp = namespace(x)
+    return xp.astype(x, getattr(xp, dtype))
+
+
+def memory(x: Any) -> tuple[Any, ...]:
+    """Return where ``x`` begins in memory, and its strides."""
+    if isinstance(x, np.ndarray):
+        return x.ctypes.data, x.strides
+    return x.data_ptr(), x.stride()
 
 
 def full(shape: tuple[int, ...], fill: float, like: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
-from pullback.core.arrays import empty
+from pullback.core.arrays import copy, empty
 from pullback.core.errors import ShapeError
 from pullback.core.initializers import DEFAULT, Initializer
 from pullback.core.spec import Array, Param
@@ -116,8 +116,7 @@ class Theta(dict[str, Any]):
 
     def copy(self) -> Theta:
         """Return the same names over a copy of the vector."""
-        flat = self.flat.clone() if hasattr(self.flat, "clone") else self.flat.copy()
-        return Theta(self.layout, flat)
+        return Theta(self.layout, copy(self.flat))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Theta, (self.layout, self.flat)

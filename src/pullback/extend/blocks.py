@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from pullback.core.arrays import full, memory, namespace
 from pullback.core.contraction import Contraction
 from pullback.core.pair import Pair
+from pullback.core.spec import Array
 from pullback.core.theta import Entry
 from pullback.extend.evidence import Evidence
 from pullback.extend.kronecker import squares
@@ -75,22 +77,23 @@ class Block:
             return [weight]
         return [weight, slice(self.bias, self.bias + self._sizes[1 - self.side])]
 
-    def matrix(self, flat: np.ndarray) -> np.ndarray:
+    def matrix(self, flat: Array) -> Array:
         """Return what ``flat`` has in its places, as a matrix."""
         weight, *bias = (flat[place] for place in self.places)
+        xp, back = namespace(flat), tuple(int(i) for i in np.argsort(self.order))
         axes = weight.reshape([self.shape[i] for i in self.order])
-        found = axes.transpose(np.argsort(self.order)).reshape(self._sizes)
+        found = xp.permute_dims(axes, back).reshape(self._sizes)
         if not bias:
             return found
         if self.side == 0:
-            return np.concatenate([found, bias[0][None, :]])
-        return np.concatenate([found, bias[0][:, None]], axis=1)
+            return xp.concat([found, bias[0][None, :]], axis=0)
+        return xp.concat([found, bias[0][:, None]], axis=1)
 
-    def write(self, matrix: np.ndarray, flat: np.ndarray) -> None:
+    def write(self, matrix: Array, flat: Array) -> None:
         """Write a matrix into its places of ``flat``."""
         left, right = self._sizes
         weight, *bias = self.places
-        axes = matrix[:left, :right].reshape(self.shape).transpose(self.order)
+        axes = namespace(flat).permute_dims(matrix[:left, :right].reshape(self.shape), self.order)
         flat[weight].reshape(axes.shape)[...] = axes
         if bias:
             flat[bias[0]] = matrix[-1] if self.side == 0 else matrix[:, -1]
@@ -143,18 +146,15 @@ def _bias_of(
 
 
 def _same(a: Any, b: Any) -> bool:
-    alike = a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
-    return bool(alike and a.ctypes.data == b.ctypes.data)
+    return bool(a.shape == b.shape and a.dtype == b.dtype and memory(a) == memory(b))
 
 
-def factors_of(
-    block: Block, pair: Pair, share: np.ndarray, sharing: str
-) -> tuple[np.ndarray, np.ndarray]:
+def factors_of(block: Block, pair: Pair, share: Array, sharing: str) -> tuple[Array, Array]:
     """Return the factors of a block: one the mean over the terms, the other their weighted sum."""
     sides = [pair.left[:, 0], pair.right[:, 0]]
     if block.bias != NONE:
         side = sides[block.side]
-        ones = np.ones((*side.shape[:-1], 1), side.dtype)
-        sides[block.side] = np.concatenate([side, ones], axis=-1)
+        ones = full((*side.shape[:-1], 1), 1.0, side)
+        sides[block.side] = namespace(side).concat([side, ones], axis=-1)
     left, right, terms = squares(sides[0] * share[:, None, None] ** 0.5, sides[1], sharing)
     return left, right / terms

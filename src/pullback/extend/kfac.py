@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
+from pullback.core.arrays import astype, full, library, namespace
 from pullback.core.errors import ConfigError
 from pullback.core.random import generator
+from pullback.core.spec import Array
 from pullback.extend.blocks import Block, blocks_of, factors_of
 from pullback.extend.evidence import Evidence
 from pullback.extend.kronecker import check_sharing
@@ -99,13 +99,14 @@ class KFAC(Rule):
             )
         check_sharing("KFAC", self.sharing)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return the velocity and the diagonal, which is that of all parameters so far."""
+        xp = library(theta)
         return {
-            "v": np.zeros_like(theta),
-            "diagonal": np.zeros_like(theta),
-            "_natural": np.empty_like(theta),
-            "_rest": as_array((slice(0, theta.size),)),
+            "v": xp.zeros_like(theta),
+            "diagonal": xp.zeros_like(theta),
+            "_natural": xp.empty_like(theta),
+            "_rest": as_array((slice(0, len(theta)),)),
         }
 
     def due(self, step: int) -> bool:
@@ -114,14 +115,14 @@ class KFAC(Rule):
 
     def fitted(self, evidence: Evidence) -> Slots:
         """Return room for the factors and their inverses, and what is in no block."""
-        found, dtype = blocks_of(evidence), evidence.p.flat.dtype
+        found, theta = blocks_of(evidence), evidence.p.flat
         rest = tuple(slice(entry.start, entry.stop) for entry, _ in found.rest)
         slots = {"_rest": as_array(rest)}
         for i, (block, _) in enumerate(found.blocks):
             slots[f"_{i}.block"] = block.kept()
             for side, size in zip(("left", "right"), block.sizes, strict=True):
-                slots[f"{i}.{side}"] = np.zeros((size, size), dtype)
-                slots[f"{i}.{side}_inverse"] = np.zeros((size, size), dtype)
+                slots[f"{i}.{side}"] = full((size, size), 0.0, theta)
+                slots[f"{i}.{side}_inverse"] = full((size, size), 0.0, theta)
         return slots
 
     def look(self, evidence: Evidence, slots: Slots) -> None:
@@ -149,21 +150,21 @@ class KFAC(Rule):
             slots[f"{i}.left_inverse"][...] = _inverse(left, pi * self.damping**0.5)
             slots[f"{i}.right_inverse"][...] = _inverse(right, self.damping**0.5 / pi)
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Multiply by the inverses, limit the step, and follow the velocity."""
-        natural, v = slots["_natural"], slots["v"]
+        xp, natural, v = library(u), slots["_natural"], slots["v"]
         for start, stop in slots["_rest"]:
             part = natural[start:stop]
-            np.add(slots["diagonal"][start:stop], self.damping, out=part)
-            np.maximum(part, np.finfo(part.dtype).tiny, out=part)
-            np.divide(g[start:stop], part, out=part)
+            xp.add(slots["diagonal"][start:stop], self.damping, out=part)
+            xp.clip(part, xp.finfo(part.dtype).tiny, None, out=part)
+            xp.divide(g[start:stop], part, out=part)
         for i, block in _blocks(slots):
             left, right = slots[f"{i}.left_inverse"], slots[f"{i}.right_inverse"]
             block.write(left @ block.matrix(g) @ right, natural)
-        np.multiply(natural, self._limit(at.lr, float(np.dot(natural, g))), out=natural)
-        np.multiply(v, self.momentum, out=v)
-        np.add(v, natural, out=v)
-        np.multiply(v, at.lr, out=u)
+        xp.multiply(natural, self._limit(at.lr, float(xp.dot(natural, g))), out=natural)
+        xp.multiply(v, self.momentum, out=v)
+        xp.add(v, natural, out=v)
+        xp.multiply(v, at.lr, out=u)
 
     def _limit(self, lr: float, decrease: float) -> float:
         """Return what a step is multiplied by so that it is not too far."""
@@ -179,22 +180,23 @@ def _blocks(slots: Slots) -> Iterator[tuple[int, Block]]:
         i += 1
 
 
-def _average(mean: np.ndarray, new: Any, rho: float) -> None:
+def _average(mean: Array, new: Any, rho: float) -> None:
     mean *= rho
     mean += (1 - rho) * new
 
 
-def _balance(left: np.ndarray, right: np.ndarray) -> float:
+def _balance(left: Array, right: Array) -> float:
     """Return the root of the quotient of the mean diagonals: how the damping is divided."""
-    a, b = float(np.trace(left)) / len(left), float(np.trace(right)) / len(right)
+    a, b = (float(library(side).trace(side)) / len(side) for side in (left, right))
     return float((a / b) ** 0.5) if a > 0 and b > 0 else 1.0
 
 
-def _inverse(factor: np.ndarray, damping: float) -> np.ndarray:
+def _inverse(factor: Array, damping: float) -> Array:
     """Return the inverse of the factor and so many times the identity, worked out in float64."""
-    damped = factor.astype(np.float64)
-    damped.flat[:: len(damped) + 1] += damping
+    damped = astype(factor, "float64")
+    xp = namespace(damped)
+    damped = damped + damping * xp.eye(len(damped), dtype=damped.dtype, device=damped.device)
     try:
-        return np.linalg.inv(damped)
-    except np.linalg.LinAlgError:
+        return xp.linalg.inv(damped)
+    except library(factor).linalg.LinAlgError:
         raise ConfigError(TEXT["singular"]) from None

@@ -8,6 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from pullback.core.arrays import library
+from pullback.core.spec import Array
 from pullback.optim.base import (
     OPTIMIZERS,
     At,
@@ -34,34 +36,37 @@ class Moments(Rule):
         check(self, "beta2", self.beta2, 0.0, 1.0)
         check(self, "eps", self.eps, 0.0, None)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return both moments, and scratch."""
+        xp = library(theta)
         return {
-            "m": np.zeros_like(theta),
-            "v": np.zeros_like(theta),
-            "_a": np.empty_like(theta),
+            "m": xp.zeros_like(theta),
+            "v": xp.zeros_like(theta),
+            "_a": xp.empty_like(theta),
         }
 
-    def _advance(self, g: np.ndarray, slots: Slots, scale: float) -> None:
+    def _advance(self, g: Array, slots: Slots, scale: float) -> None:
         """Advance both moments; leave ``sqrt(v) / scale + eps`` in the scratch."""
+        xp = library(g)
         m, v, a = slots["m"], slots["v"], slots["_a"]
-        np.multiply(g, g, out=a)
-        np.multiply(a, 1 - self.beta2, out=a)
-        np.multiply(v, self.beta2, out=v)
-        np.add(v, a, out=v)
-        np.multiply(g, 1 - self.beta1, out=a)
-        np.multiply(m, self.beta1, out=m)
-        np.add(m, a, out=m)
-        np.sqrt(v, out=a)
-        np.divide(a, scale, out=a)
-        np.add(a, self.eps, out=a)
+        xp.multiply(g, g, out=a)
+        xp.multiply(a, 1 - self.beta2, out=a)
+        xp.multiply(v, self.beta2, out=v)
+        xp.add(v, a, out=v)
+        xp.multiply(g, 1 - self.beta1, out=a)
+        xp.multiply(m, self.beta1, out=m)
+        xp.add(m, a, out=m)
+        xp.sqrt(v, out=a)
+        xp.divide(a, scale, out=a)
+        xp.add(a, self.eps, out=a)
 
 
-def _adam(rule: Moments, g: np.ndarray, u: np.ndarray, slots: Slots, at: At) -> None:
+def _adam(rule: Moments, g: Array, u: Array, slots: Slots, at: At) -> None:
+    xp = library(u)
     t = at.step + 1
     rule._advance(g, slots, math.sqrt(1 - rule.beta2**t))
-    np.divide(slots["m"], slots["_a"], out=u)
-    np.multiply(u, at.lr / (1 - rule.beta1**t), out=u)
+    xp.divide(slots["m"], slots["_a"], out=u)
+    xp.multiply(u, at.lr / (1 - rule.beta1**t), out=u)
 
 
 @OPTIMIZERS.register
@@ -83,7 +88,7 @@ class Adam(Moments):
     beta2: float = 0.999
     eps: float = 1e-8
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Advance the moments, and divide one by the root of the other."""
         _adam(self, g, u, slots, at)
 
@@ -97,20 +102,21 @@ class Decayed(Moments):
         super().__post_init__()
         check(self, "weight_decay", self.weight_decay, 0.0, None)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return both moments, scratch, and where decay applies."""
         decayed = as_array(decayed_slices(segments))
         return {**super().init(theta, segments), "_decayed": decayed}
 
 
-def add_decay(u: np.ndarray, slots: Slots, theta: np.ndarray, strength: float) -> None:
+def add_decay(u: Array, slots: Slots, theta: Array, strength: float) -> None:
     """``u <- u + strength theta`` where decay applies; the scratch ``_a`` is used."""
+    xp = library(u)
     if strength == 0:
         return
     for start, stop in slots["_decayed"]:
         a = slots["_a"][start:stop]
-        np.multiply(theta[start:stop], strength, out=a)
-        np.add(u[start:stop], a, out=u[start:stop])
+        xp.multiply(theta[start:stop], strength, out=a)
+        xp.add(u[start:stop], a, out=u[start:stop])
 
 
 @OPTIMIZERS.register
@@ -132,7 +138,7 @@ class AdamW(Decayed):
     eps: float = 1e-8
     weight_decay: float = 0.01
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Take Adam's step, and the decay."""
         _adam(self, g, u, slots, at)
         add_decay(u, slots, theta, at.lr * self.weight_decay)
@@ -158,22 +164,23 @@ class NAdam(Moments):
     eps: float = 1e-8
     momentum_decay: float = 0.004
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return both moments, scratch, and the product of the momenta so far."""
         return {**super().init(theta, segments), "product": np.ones(1)}
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Advance the moments; combine the gradient with the moment of the next step."""
+        xp = library(u)
         t = at.step + 1
         now, following = self._momentum(t), self._momentum(t + 1)
         slots["product"] *= now
         product = float(slots["product"][0])
         self._advance(g, slots, math.sqrt(1 - self.beta2**t))
-        np.multiply(g, at.lr * (1 - now) / (1 - product), out=u)
-        np.divide(u, slots["_a"], out=u)
-        np.divide(slots["m"], slots["_a"], out=slots["_a"])
-        np.multiply(slots["_a"], at.lr * following / (1 - product * following), out=slots["_a"])
-        np.add(u, slots["_a"], out=u)
+        xp.multiply(g, at.lr * (1 - now) / (1 - product), out=u)
+        xp.divide(u, slots["_a"], out=u)
+        xp.divide(slots["m"], slots["_a"], out=slots["_a"])
+        xp.multiply(slots["_a"], at.lr * following / (1 - product * following), out=slots["_a"])
+        xp.add(u, slots["_a"], out=u)
 
     def _momentum(self, t: int) -> float:
         return float(self.beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay)))
@@ -202,24 +209,26 @@ class Lion(Rule):
         check(self, "beta2", self.beta2, 0.0, 1.0)
         check(self, "weight_decay", self.weight_decay, 0.0, None)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return the moment, scratch, and where decay applies."""
+        xp = library(theta)
         return {
-            "m": np.zeros_like(theta),
-            "_a": np.empty_like(theta),
+            "m": xp.zeros_like(theta),
+            "_a": xp.empty_like(theta),
             "_decayed": as_array(decayed_slices(segments)),
         }
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Take the sign of one average, and advance the other."""
+        xp = library(u)
         m, a = slots["m"], slots["_a"]
         # With d = g - m, the step follows m + (1 - beta1) d and the new moment is
         # m + (1 - beta2) d, so that one scratch vector is enough.
-        np.subtract(g, m, out=u)
-        np.multiply(u, 1 - self.beta1, out=a)
-        np.add(a, m, out=a)
-        np.multiply(u, 1 - self.beta2, out=u)
-        np.add(m, u, out=m)
-        np.sign(a, out=u)
-        np.multiply(u, at.lr, out=u)
+        xp.subtract(g, m, out=u)
+        xp.multiply(u, 1 - self.beta1, out=a)
+        xp.add(a, m, out=a)
+        xp.multiply(u, 1 - self.beta2, out=u)
+        xp.add(m, u, out=m)
+        xp.sign(a, out=u)
+        xp.multiply(u, at.lr, out=u)
         add_decay(u, slots, theta, at.lr * self.weight_decay)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
+from pullback.core.arrays import library
+from pullback.core.spec import Array
 from pullback.optim.base import OPTIMIZERS, At, Rule, Segments, Slots, check
 
 
-def _average(mean: np.ndarray, value: np.ndarray, decay: float, scratch: np.ndarray) -> None:
+def _average(mean: Array, value: Array, decay: float, scratch: Array) -> None:
     """``mean <- decay mean + (1 - decay) value``; ``scratch`` may be ``value``."""
-    np.multiply(mean, decay, out=mean)
-    np.multiply(value, 1 - decay, out=scratch)
-    np.add(mean, scratch, out=mean)
+    xp = library(mean)
+    xp.multiply(mean, decay, out=mean)
+    xp.multiply(value, 1 - decay, out=scratch)
+    xp.add(mean, scratch, out=mean)
 
 
 @OPTIMIZERS.register
@@ -33,19 +34,21 @@ class Adagrad(Rule):
         super().__post_init__()
         check(self, "eps", self.eps, 0.0, None)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return the sum of squares, and scratch."""
-        return {"s": np.zeros_like(theta), "_a": np.empty_like(theta)}
+        xp = library(theta)
+        return {"s": xp.zeros_like(theta), "_a": xp.empty_like(theta)}
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Add the squares, and divide by their root."""
+        xp = library(u)
         s, a = slots["s"], slots["_a"]
-        np.multiply(g, g, out=a)
-        np.add(s, a, out=s)
-        np.sqrt(s, out=a)
-        np.add(a, self.eps, out=a)
-        np.divide(g, a, out=u)
-        np.multiply(u, at.lr, out=u)
+        xp.multiply(g, g, out=a)
+        xp.add(s, a, out=s)
+        xp.sqrt(s, out=a)
+        xp.add(a, self.eps, out=a)
+        xp.divide(g, a, out=u)
+        xp.multiply(u, at.lr, out=u)
 
 
 @OPTIMIZERS.register
@@ -72,29 +75,31 @@ class Adadelta(Rule):
         check(self, "rho", self.rho, 0.0, 1.0)
         check(self, "eps", self.eps, 0.0, None)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return the means of squared gradients and squared steps, and scratch."""
+        xp = library(theta)
         return {
-            "s": np.zeros_like(theta),
-            "r": np.zeros_like(theta),
-            "_a": np.empty_like(theta),
-            "_b": np.empty_like(theta),
+            "s": xp.zeros_like(theta),
+            "r": xp.zeros_like(theta),
+            "_a": xp.empty_like(theta),
+            "_b": xp.empty_like(theta),
         }
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Advance both means around the step."""
+        xp = library(u)
         s, r, a, b = slots["s"], slots["r"], slots["_a"], slots["_b"]
-        np.multiply(g, g, out=a)
+        xp.multiply(g, g, out=a)
         _average(s, a, self.rho, a)
-        np.add(r, self.eps, out=a)
-        np.sqrt(a, out=a)
-        np.add(s, self.eps, out=b)
-        np.sqrt(b, out=b)
-        np.divide(a, b, out=a)
-        np.multiply(g, a, out=u)
-        np.multiply(u, u, out=a)
+        xp.add(r, self.eps, out=a)
+        xp.sqrt(a, out=a)
+        xp.add(s, self.eps, out=b)
+        xp.sqrt(b, out=b)
+        xp.divide(a, b, out=a)
+        xp.multiply(g, a, out=u)
+        xp.multiply(u, u, out=a)
         _average(r, a, self.rho, a)
-        np.multiply(u, at.lr, out=u)
+        xp.multiply(u, at.lr, out=u)
 
 
 @OPTIMIZERS.register
@@ -116,16 +121,18 @@ class RMSprop(Rule):
         check(self, "rho", self.rho, 0.0, 1.0)
         check(self, "eps", self.eps, 0.0, None)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return the mean of squares, and scratch."""
-        return {"s": np.zeros_like(theta), "_a": np.empty_like(theta)}
+        xp = library(theta)
+        return {"s": xp.zeros_like(theta), "_a": xp.empty_like(theta)}
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Advance the mean, and divide by its root."""
+        xp = library(u)
         s, a = slots["s"], slots["_a"]
-        np.multiply(g, g, out=a)
+        xp.multiply(g, g, out=a)
         _average(s, a, self.rho, a)
-        np.sqrt(s, out=a)
-        np.add(a, self.eps, out=a)
-        np.divide(g, a, out=u)
-        np.multiply(u, at.lr, out=u)
+        xp.sqrt(s, out=a)
+        xp.add(a, self.eps, out=a)
+        xp.divide(g, a, out=u)
+        xp.multiply(u, at.lr, out=u)

@@ -14,11 +14,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from pullback.core.arrays import library
 from pullback.core.errors import ConfigError
 from pullback.core.registry import Registry
+from pullback.core.spec import Array
 from pullback.optim.schedules import ConstantLR, Schedule
 
-Slots = dict[str, np.ndarray]
+Slots = dict[str, Array]
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,20 @@ class Transform:
     full_batch: ClassVar[bool] = False
     """True for a rule that means the gradient of all examples."""
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return the slots for parameters ``theta`` laid out in ``segments``."""
         del theta, segments
         return {}
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Write into ``u`` what the transform makes of ``g``; both may be the same array."""
         if g is not u:
-            np.copyto(u, g)
+            u[...] = g
 
-    def after(self, slots: Slots, theta: np.ndarray) -> None:
+    def after(self, slots: Slots, theta: Array) -> None:
         """Look at the parameters after the update."""
 
-    def averaged(self, slots: Slots) -> np.ndarray | None:
+    def averaged(self, slots: Slots) -> Array | None:
         """Return the averaged parameters, where the transform keeps any."""
         del slots
         return None
@@ -82,10 +84,11 @@ class Transform:
 class Optimizer(Transform):
     """Base of what can make a whole update: the rules, and chains that contain one."""
 
-    def start(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def start(self, theta: Array, segments: Segments) -> Slots:
         """Return all slots for training ``theta``: the rule's, the schedule's, and scratch."""
+        xp = library(theta)
         slots = self.init(theta, segments)
-        slots["_u"] = np.empty_like(theta)
+        slots["_u"] = xp.empty_like(theta)
         slots |= {f"lr.{name}": value for name, value in self._lr().init().items()}
         return slots
 
@@ -99,7 +102,7 @@ class Optimizer(Transform):
         """Return the learning rate of the update after ``step`` others."""
         return self._lr().value(step, _part(slots, "lr"))
 
-    def update(self, gradient: np.ndarray, slots: Slots, theta: np.ndarray, step: int) -> float:
+    def update(self, gradient: Array, slots: Slots, theta: Array, step: int) -> float:
         """Update ``theta`` in place from ``gradient``, which is not changed.
 
         Args:
@@ -111,13 +114,14 @@ class Optimizer(Transform):
         Returns:
             The learning rate used.
         """
+        xp = library(theta)
         at = At(step, self.lr_at(step, slots))
         u = slots["_u"]
         self.apply(gradient, u, slots, theta, at)
         # In two passes: writing over theta as a plain copy is twice as fast as in one pass,
         # where another processor's cache has read it since (matrix products on two threads).
-        np.subtract(theta, u, out=u)
-        np.copyto(theta, u)
+        xp.subtract(theta, u, out=u)
+        theta[...] = u
         self.after(slots, theta)
         return at.lr
 
@@ -211,7 +215,7 @@ class Chained(Optimizer):
         """Whether the rule means all examples."""
         return any(t.full_batch for t in self.transforms)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return every transform's slots, under its position."""
         found: Slots = {}
         for i, transform in enumerate(self.transforms):
@@ -227,13 +231,13 @@ class Chained(Optimizer):
                 parts[int(position)][own] = value
         return list(zip(self.transforms, parts, strict=True))
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Apply the transforms in order."""
         for transform, own in self.each(slots):
             transform.apply(g, u, own, theta, at)
             g = u
 
-    def after(self, slots: Slots, theta: np.ndarray) -> None:
+    def after(self, slots: Slots, theta: Array) -> None:
         """Let every transform look."""
         for transform, own in self.each(slots):
             transform.after(own, theta)
@@ -254,7 +258,7 @@ class Chained(Optimizer):
         """Let the rule look at the batch."""
         self._rule.look(evidence, self.each(slots)[self.transforms.index(self._rule)][1])
 
-    def averaged(self, slots: Slots) -> np.ndarray | None:
+    def averaged(self, slots: Slots) -> Array | None:
         """Return the average that one of the transforms keeps."""
         found = [transform.averaged(own) for transform, own in self.each(slots)]
         return next((average for average in found if average is not None), None)
@@ -302,6 +306,6 @@ def decayed_slices(segments: Segments) -> tuple[slice, ...]:
     return tuple(merged)
 
 
-def as_array(slices: tuple[slice, ...]) -> np.ndarray:
+def as_array(slices: tuple[slice, ...]) -> Array:
     """Return slices as rows of (start, stop), to be kept among the slots."""
     return np.array([(s.start, s.stop) for s in slices], dtype=np.int64).reshape(-1, 2)

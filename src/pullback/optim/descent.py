@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
+from pullback.core.arrays import library
+from pullback.core.spec import Array
 from pullback.optim.base import OPTIMIZERS, At, Rule, Segments, Slots, check
 
 
 class Descent(Rule):
     r"""Base: ``u = lr g``."""
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Multiply by the learning rate."""
-        np.multiply(g, at.lr, out=u)
+        xp = library(u)
+        xp.multiply(g, at.lr, out=u)
 
 
 @OPTIMIZERS.register
@@ -48,13 +49,15 @@ class Velocity(Rule):
         super().__post_init__()
         check(self, "momentum", self.momentum, 0.0, 1.0)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return the velocity, at rest."""
-        return {"v": np.zeros_like(theta)}
+        xp = library(theta)
+        return {"v": xp.zeros_like(theta)}
 
-    def _advance(self, g: np.ndarray, v: np.ndarray) -> None:
-        np.multiply(v, self.momentum, out=v)
-        np.add(v, g, out=v)
+    def _advance(self, g: Array, v: Array) -> None:
+        xp = library(g)
+        xp.multiply(v, self.momentum, out=v)
+        xp.add(v, g, out=v)
 
 
 @OPTIMIZERS.register
@@ -69,10 +72,11 @@ class Momentum(Velocity):
 
     momentum: float = 0.9
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Advance the velocity and follow it."""
+        xp = library(u)
         self._advance(g, slots["v"])
-        np.multiply(slots["v"], at.lr, out=u)
+        xp.multiply(slots["v"], at.lr, out=u)
 
 
 @OPTIMIZERS.register
@@ -88,14 +92,16 @@ class Nesterov(Velocity):
 
     momentum: float = 0.9
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return the velocity and scratch."""
-        return {**super().init(theta, segments), "_s": np.empty_like(theta)}
+        xp = library(theta)
+        return {**super().init(theta, segments), "_s": xp.empty_like(theta)}
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Advance the velocity and look ahead along it."""
+        xp = library(u)
         v, s = slots["v"], slots["_s"]
         self._advance(g, v)
-        np.multiply(v, self.momentum, out=s)
-        np.add(g, s, out=u)
-        np.multiply(u, at.lr, out=u)
+        xp.multiply(v, self.momentum, out=s)
+        xp.add(g, s, out=u)
+        xp.multiply(u, at.lr, out=u)

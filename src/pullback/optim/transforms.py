@@ -8,6 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from pullback.core.arrays import astype, copy, library
+from pullback.core.spec import Array
 from pullback.optim.base import (
     TRANSFORMS,
     At,
@@ -32,9 +34,10 @@ class ClipValue(Transform):
     def __post_init__(self) -> None:
         check(self, "limit", self.limit, 0.0, None)
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Clip."""
-        np.clip(g, -self.limit, self.limit, out=u)
+        xp = library(u)
+        xp.clip(g, -self.limit, self.limit, out=u)
 
 
 @TRANSFORMS.register
@@ -49,11 +52,11 @@ class ClipNorm(Transform):
     def __post_init__(self) -> None:
         check(self, "limit", self.limit, 0.0, None)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return where each parameter lies."""
         return {"_segments": as_array(tuple(slice(s.start, s.stop) for s in segments))}
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Clip parameter by parameter."""
         for start, stop in slots["_segments"]:
             _to_norm(g[start:stop], u[start:stop], self.limit)
@@ -74,16 +77,17 @@ class ClipGlobalNorm(Transform):
     def __post_init__(self) -> None:
         check(self, "limit", self.limit, 0.0, None)
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Clip the vector."""
         _to_norm(g, u, self.limit)
 
 
-def _to_norm(g: np.ndarray, u: np.ndarray, limit: float) -> None:
-    norm = math.sqrt(float(np.dot(g, g)))
+def _to_norm(g: Array, u: Array, limit: float) -> None:
+    xp = library(u)
+    norm = math.sqrt(float(xp.dot(g, g)))
     if math.isinf(norm):  # the sum of squares is too large for the dtype, the norm may not be
-        norm = float(np.linalg.norm(g.astype(np.float64)))
-    np.multiply(g, limit / norm if norm > limit else 1.0, out=u)
+        norm = float(xp.linalg.norm(astype(g, "float64")))
+    xp.multiply(g, limit / norm if norm > limit else 1.0, out=u)
 
 
 @dataclass(frozen=True)
@@ -95,21 +99,23 @@ class Penalty(Transform):
     def __post_init__(self) -> None:
         check(self, "strength", self.strength, 0.0, None)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return where decay applies, and scratch."""
-        return {"_decayed": as_array(decayed_slices(segments)), "_a": np.empty_like(theta)}
+        xp = library(theta)
+        return {"_decayed": as_array(decayed_slices(segments)), "_a": xp.empty_like(theta)}
 
-    def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
+    def pull(self, theta: Array, at: At, out: Array) -> None:
         """Write what is added to the direction."""
         raise NotImplementedError
 
-    def apply(self, g: np.ndarray, u: np.ndarray, slots: Slots, theta: np.ndarray, at: At) -> None:
+    def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Add the pull where decay applies."""
+        xp = library(u)
         super().apply(g, u, slots, theta, at)
         for start, stop in slots["_decayed"]:
             a = slots["_a"][start:stop]
             self.pull(theta[start:stop], at, a)
-            np.add(u[start:stop], a, out=u[start:stop])
+            xp.add(u[start:stop], a, out=u[start:stop])
 
 
 @TRANSFORMS.register
@@ -119,10 +125,11 @@ class L1(Penalty):
 
     formula: ClassVar[str] = "g ← g + λ sign(θ)"
 
-    def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
+    def pull(self, theta: Array, at: At, out: Array) -> None:
         """Write ``lambda sign(theta)``."""
-        np.sign(theta, out=out)
-        np.multiply(out, self.strength, out=out)
+        xp = library(theta)
+        xp.sign(theta, out=out)
+        xp.multiply(out, self.strength, out=out)
 
 
 @TRANSFORMS.register
@@ -132,9 +139,10 @@ class L2(Penalty):
 
     formula: ClassVar[str] = "g ← g + λ θ"
 
-    def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
+    def pull(self, theta: Array, at: At, out: Array) -> None:
         """Write ``lambda theta``."""
-        np.multiply(theta, self.strength, out=out)
+        xp = library(theta)
+        xp.multiply(theta, self.strength, out=out)
 
 
 @TRANSFORMS.register
@@ -147,9 +155,10 @@ class DecoupledDecay(Penalty):
 
     formula: ClassVar[str] = "θ ← θ - η λ θ"
 
-    def pull(self, theta: np.ndarray, at: At, out: np.ndarray) -> None:
+    def pull(self, theta: Array, at: At, out: Array) -> None:
         """Write ``lr lambda theta``."""
-        np.multiply(theta, at.lr * self.strength, out=out)
+        xp = library(theta)
+        xp.multiply(theta, at.lr * self.strength, out=out)
 
 
 @TRANSFORMS.register
@@ -169,20 +178,22 @@ class EMA(Transform):
     def __post_init__(self) -> None:
         check(self, "decay", self.decay, 0.0, 1.0)
 
-    def init(self, theta: np.ndarray, segments: Segments) -> Slots:
+    def init(self, theta: Array, segments: Segments) -> Slots:
         """Return the average, the count of updates, and scratch."""
-        return {"average": theta.copy(), "count": np.zeros(1), "_a": np.empty_like(theta)}
+        xp = library(theta)
+        return {"average": copy(theta), "count": np.zeros(1), "_a": xp.empty_like(theta)}
 
-    def after(self, slots: Slots, theta: np.ndarray) -> None:
+    def after(self, slots: Slots, theta: Array) -> None:
         """Move the average towards the parameters."""
+        xp = library(theta)
         slots["count"] += 1
         t = float(slots["count"][0])
         decay = min(self.decay, (1 + t) / (10 + t))
         average, a = slots["average"], slots["_a"]
-        np.subtract(theta, average, out=a)
-        np.multiply(a, 1 - decay, out=a)
-        np.add(average, a, out=average)
+        xp.subtract(theta, average, out=a)
+        xp.multiply(a, 1 - decay, out=a)
+        xp.add(average, a, out=average)
 
-    def averaged(self, slots: Slots) -> np.ndarray | None:
+    def averaged(self, slots: Slots) -> Array | None:
         """Return the average."""
         return slots["average"]
