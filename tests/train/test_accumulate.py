@@ -52,6 +52,17 @@ def test_the_run_is_that_of_the_whole_batches(pieces):
         assert relative_error(cut.model.theta.flat, whole.model.theta.flat) < bound
 
 
+def test_what_is_recorded_is_that_of_the_whole_batches():
+    common = {
+        "loss": LOSS, "optimizer": pb.optim.SGD(0.05), "batch_size": 60, "dtype": "float64",
+        "epochs": 2,
+    }  # fmt: skip
+    whole, cut = (pb.fit(NET, digits(), accumulate=n, **common) for n in (1, 4))
+    assert whole.history["accuracy"][1] != whole.history["accuracy"][0]
+    for name in ("loss", "accuracy"):
+        assert list(cut.history[name]) == pytest.approx(list(whole.history[name]), rel=1e-12)
+
+
 def test_batch_normalisation_advances_with_every_piece():
     net = pb.Chain(pb.Flatten(), pb.BatchNorm(momentum=0.5), pb.Linear(10))
     data = digits().train[:40]

@@ -137,13 +137,14 @@ def sweep(
 
 @cli.command(help=HELP["resume"])
 @click.argument("run")
+@click.option("--device", help="Where to go on: cpu, torch, cuda, cuda:1, mps or auto.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def resume(run: str, as_json: bool) -> None:
+def resume(run: str, device: str | None, as_json: bool) -> None:
     """Resume."""
     from pullback.cli.train import resume_command
 
     _collect_from_here()
-    _exit(resume_command(run, as_json))
+    _exit(resume_command(run, device, as_json))
 
 
 @cli.command(help=HELP["evaluate"])

@@ -60,6 +60,7 @@ RECIPE_OPTIONS = (
     Option("audit", int, "Check the gradient every so many steps, and stop if it is wrong."),
     Option("watch", str, "A quantity to watch: noise_scale, ...; may be repeated.", many=True),
     Option("every", int, "Look at what is watched every so many steps."),
+    Option("device", str, "Where to compute: cpu, torch, cuda, cuda:1, mps or auto."),
     Option("max_seconds", float, "Stop after so many seconds."),
 )
 

@@ -37,7 +37,7 @@ def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> i
     return _close(run, data, report, began)
 
 
-def resume_command(path: str, as_json: bool) -> int:
+def resume_command(path: str, device: str | None, as_json: bool) -> int:
     """Continue a run; return the exit code."""
     began = time.monotonic()
     folder = RunFolder(path)
@@ -45,7 +45,7 @@ def resume_command(path: str, as_json: bool) -> int:
     data = data_of_source(folder, source)
     report = reporter(as_json)
     with report:
-        run = resume(path, data, callbacks=(report,))
+        run = resume(path, data, device=device, callbacks=(report,))
     return _close(run, data, report, began)
 
 

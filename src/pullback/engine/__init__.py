@@ -10,6 +10,7 @@ from pullback.engine import embedding as _embedding
 from pullback.engine import norm as _norm
 from pullback.engine import recurrent as _recurrent
 from pullback.engine.batches import lower_batches
+from pullback.engine.devices import Device, check_device, find_device
 from pullback.engine.inference import Inference
 from pullback.engine.lengths import any_length, lower_sequences
 from pullback.engine.losses import lower_loss
@@ -26,13 +27,16 @@ from pullback.engine.updates import lower_optimizer
 __all__ = [
     "KEPT_MOMENTS",
     "KERNELS",
+    "Device",
     "Inference",
     "MomentTally",
     "Program",
     "all_finite",
     "any_length",
     "averages",
+    "check_device",
     "class_tally",
+    "find_device",
     "lower",
     "lower_batches",
     "lower_loss",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pullback.core.arrays import namespace
 from pullback.engine.team import Job, Team, team
 
 _lock = Lock()
@@ -37,8 +38,10 @@ def guard(dtype: Any) -> Job:
     return _guard(team(), dtype)[0]
 
 
-def all_finite(values: np.ndarray) -> bool:
+def all_finite(values: Any) -> bool:
     """Return whether no number of the vector ``values`` is NaN or infinite."""
+    if not isinstance(values, np.ndarray):
+        return bool(namespace(values).isfinite(values).all())
     if values.dtype.char in KINDS:
         with _lock:  # of the job, which all threads of Python share
             job, halt = _guard(team(), values.dtype)

@@ -10,6 +10,7 @@ from pullback.check.report import GradientError
 from pullback.core.context import Context
 from pullback.core.random import generator
 from pullback.core.theta import Theta
+from pullback.engine import Device
 from pullback.losses.base import Loss
 from pullback.losses.gradient import forward_error_backward
 from pullback.train.receipt import Point
@@ -32,7 +33,9 @@ TEXT = {
 }
 
 
-def audit(step: Step, loss: Loss, learner: Learner, x: Any, target: Any, weight: Any) -> float:
+def audit(
+    step: Step, loss: Loss, learner: Learner, x: Any, target: Any, weight: Any, device: Device
+) -> float:
     """Check the gradient of a few examples of a batch in two ways; return the worst error.
 
     The reference form's gradient in float64, along two parameters and one direction through all of
@@ -44,6 +47,7 @@ def audit(step: Step, loss: Loss, learner: Learner, x: Any, target: Any, weight:
         loss: its loss in reference form.
         learner: where it stands.
         x, target, weight: a batch; its first examples are used.
+        device: where its arrays are.
 
     Raises:
         GradientError: an error is above its bound; the step and the parameter are named.
@@ -51,11 +55,20 @@ def audit(step: Step, loss: Loss, learner: Learner, x: Any, target: Any, weight:
     x, target = x[:EXAMPLES], target[:EXAMPLES]
     weight = None if weight is None else weight[:EXAMPLES]
     ctx = Context(True, step.seed, learner.step, state=learner.state)
-    point = Point.of(step.reference, loss, learner.theta, x, target, ctx, weight)
+    point = Point.of(
+        step.reference,
+        loss,
+        device.host_theta(learner.theta),
+        device.host(x),
+        device.host(target),
+        ctx._replace(state=device.host(learner.state)),
+        device.host(weight),
+    )
     gradient, _ = point.backward()
     worst = _derivatives(point, gradient, learner.step)
-    fast = Theta(gradient.layout, np.zeros_like(learner.theta.flat))
+    fast = learner.theta.copy()
     forward_error_backward(step.net, step.loss, learner.theta, x, target, fast, ctx, weight=weight)
+    fast = device.host_theta(fast)
     error = _relative(float(np.linalg.norm(fast.flat - gradient.flat)), gradient.flat)
     bound = KERNELS[str(fast.flat.dtype)]
     if not error <= bound:

@@ -57,14 +57,14 @@ def check_parts_fit(stepper: Stepper, train: Dataset, normalizer: Affine) -> Non
     raw, target = np.asarray(train.x[few]), np.asarray(train.y[few])
     if settings.augment is not None:
         _check_augment(settings.augment, spec_of(raw))
-    x = normalizer.apply(raw, settings.dtype)
+    x, put = normalizer.apply(raw, settings.dtype), stepper.device.put
     with np.errstate(all="ignore"):
         ctx = Context(state=stepper.learner.state)
-        outputs, _ = settings.net.forward(stepper.learner.theta, x, ctx)
-        settings.loss.forward(outputs, target)
+        outputs, _ = settings.net.forward(stepper.learner.theta, put(x), ctx)
+        settings.loss.forward(outputs, put(target))
         if settings.mixup:
             check_mixup(settings.mixup, train)
-            settings.loss.forward(outputs, stepper.mixed(x, target)[1])
+            settings.loss.forward(outputs, put(stepper.mixed(x, target)[1]))
 
 
 def _check_augment(augment: Map, raw: Spec) -> None:

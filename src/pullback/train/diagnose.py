@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import numpy as np
-
+from pullback.core.arrays import namespace
 from pullback.core.context import Context
 from pullback.core.errors import NonFiniteError
 from pullback.core.map import Map, Params
@@ -41,7 +40,7 @@ class FirstFault:
 def _finite(array: Any) -> bool:
     if isinstance(array, tuple):
         return all(_finite(part) for part in array)
-    return bool(np.isfinite(array).all())
+    return bool(namespace(array).isfinite(array).all())
 
 
 def explain_nonfinite(
@@ -76,7 +75,7 @@ def _place(net: Map, loss: Loss, theta: Theta, x: Any, target: Any, ctx: Context
     _, delta = watched.pullback(theta, res, loss.pullback(slope, weights))
     if fault.found:
         return fault.found
-    gradient = Theta(theta.layout, np.zeros_like(theta.flat))
+    gradient = theta.copy()
     write_gradient(watched.grads(theta, res, delta), gradient)
     for path, values in leaves(gradient):
         if not _finite(values):

@@ -12,7 +12,7 @@ from pullback.core.map import Map
 from pullback.core.spec import Specs
 from pullback.core.theta import Theta
 from pullback.data.batches import Batches
-from pullback.engine import lower_loss
+from pullback.engine import Device, lower_loss
 from pullback.losses.base import Loss, term_weights
 from pullback.train.metrics import Metric, Tally
 
@@ -40,17 +40,20 @@ def evaluate(
     state: Mapping[str, Any],
     batches: Batches,
     prefix: str = "",
+    device: Device | None = None,
 ) -> dict[str, Any]:
     """Return ``{"loss": ..., metric: ...}`` over all examples of ``batches``."""
-    ctx, loss = Context(state=state), lower_loss(loss)
+    device = device or Device()
+    ctx, loss = Context(state=state), lower_loss(loss) if device.compiled else loss
     tally: Tally | None = None
     count = len(batches.dataset)
     rows = np.arange(count)
     with batches.ahead(rows):
         for start in range(0, count, batches.batch_size):
             x, target, weight = batches.gather(rows[start : start + batches.batch_size])
-            y, _ = net.forward(theta, x, ctx)
-            values, _ = loss.forward(y, target)
+            y, _ = net.forward(theta, device.put(x), ctx)
+            values, _ = loss.forward(y, device.put(target))
+            y, values = device.host(y), device.host(values)
             if tally is None:
                 tally = Tally(metrics, y.shape[-1] if y.ndim > 1 else 1, y.dtype.name)
             tally.add(values, y, target, weight, term_weights(loss, target, weight))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ def fit(
     audit: int | None = None,
     watch: Sequence[str] = (),
     every: int = 1,
+    device: str = "cpu",
     callbacks: Sequence[Callback] = (),
     out: str | Path | None = None,
 ) -> Run:
@@ -101,6 +102,9 @@ def fit(
         watch: quantities of ``pullback.extend`` that are one number, such as ``"noise_scale"``,
             averaged over each epoch's whole batches and kept in the history.
         every: look at them every so many steps.
+        device: where to compute: ``"cpu"`` by compiled kernels; ``"torch"`` on tensors of PyTorch
+            on the processor, ``"cuda"``, ``"cuda:1"`` or ``"mps"`` on an accelerator; ``"auto"``
+            on an accelerator where there is one. The same run everywhere, up to rounding.
         callbacks: functions that are called with every event of ``pullback.train.events``.
         out: a folder for the run's files; it can then be resumed.
 
@@ -137,6 +141,7 @@ def fit(
         audit=audit,
         watch=tuple(watch),
         every=every,
+        device=device,
     )
     held = validation if isinstance(validation, Dataset) else None
     return run_settings(settings, data, held=held, callbacks=callbacks, out=out)
@@ -165,6 +170,7 @@ def resume(
     data: Dataset | Data | None = None,
     *,
     validation: Dataset | None = None,
+    device: str | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Continue a run from its folder, bit for bit as if it had not been stopped.
@@ -173,6 +179,7 @@ def resume(
         path: the run's folder.
         data: the same data as at the start; not needed where the run names its data set.
         validation: the same validation data set, where one was given to ``fit``.
+        device: where to go on, if not where the run was; to the same bits only there.
         callbacks: as for ``fit``.
 
     Raises:
@@ -181,6 +188,8 @@ def resume(
     """
     folder = RunFolder(path)
     settings, source = folder.read_config()
+    if device is not None:
+        settings = replace(settings, device=device)
     if data is None:
         data = data_of_source(folder, source)
     training = Training(settings, data, validation, tuple(callbacks))

@@ -81,6 +81,7 @@ class Loop:
         self.normalizer = normalizer
         self.stepper = Stepper(settings, train, normalizer, self.batch_size, self.optimizer)
         self.learner, self.tally = self.stepper.learner, self.stepper.tally
+        self.device = self.stepper.device
         check_parts_fit(self.stepper, train, normalizer)
         self.stepper.fit_optimizer()
         self.position = Position()
@@ -101,23 +102,25 @@ class Loop:
         size = min(evaluation_batch(net, spec), len(self.held))
         cut = any_length(net, spec)
         self._held_batches = lower_batches(self.held, self.normalizer, size, spec.dtype, cut)
-        self._held_net = lower_sequences(net, spec, size, self._held_batches.sparse)
+        self._held_net = net
+        if self.device.compiled:
+            self._held_net = lower_sequences(net, spec, size, self._held_batches.sparse)
 
     # -- what is saved, and restored
 
     def _snapshot(self) -> dict[str, Any]:
         return {
-            "theta": self.evaluated_theta().flat.copy(),
-            "state": map_leaves(np.copy, self.learner.state),
+            "theta": self.device.host(self.evaluated_theta().flat).copy(),
+            "state": map_leaves(np.copy, self.device.host(self.learner.state)),
         }
 
     def tensors(self) -> dict[str, Any]:
         """Return every array that the rest of the run depends on."""
         slots = {k: v for k, v in self.learner.slots.items() if not k.startswith("_")}
         kept: dict[str, Any] = {
-            "theta": self.learner.theta.flat,
-            "state": self.learner.state,
-            "slots": slots,
+            "theta": self.device.host(self.learner.theta.flat),
+            "state": self.device.host(self.learner.state),
+            "slots": self.device.host(slots),
             "step": np.array(self.learner.step),
             "sums": {str(i): sums for i, sums in enumerate(self.tally.sums)},
         }
@@ -143,10 +146,11 @@ class Loop:
     def restore(self, path: Path) -> None:
         """Go back to where a checkpoint was written."""
         found, self.position = load_checkpoint(path, self.tensors(), self.data_digest())
-        self.learner.theta.flat[...] = found["theta"]
+        put, slots = self.device.put, self.learner.slots
+        self.learner.theta.flat[...] = put(found["theta"])
         for name, value in found["slots"].items() if "slots" in found else ():
-            self.learner.slots[name][...] = value
-        self.learner.state = found.get("state", {})
+            slots[name][...] = value if isinstance(slots[name], np.ndarray) else put(value)
+        self.learner.state = map_leaves(put, found.get("state", {}))
         self.learner.step = int(found["step"])
         for sums, value in zip(self.tally.sums, found["sums"].values(), strict=True):
             sums[...] = value
@@ -171,7 +175,8 @@ class Loop:
         if self.best is not None and self.position.best_epoch is not None:
             best = self.learner.theta.layout.view(self.best["theta"].copy())
             return best, map_leaves(np.copy, self.best.get("state", {}))
-        return self.evaluated_theta().copy(), map_leaves(np.copy, self.learner.state)
+        theta = self.device.host_theta(self.evaluated_theta()).copy()
+        return theta, map_leaves(np.copy, self.device.host(self.learner.state))
 
     def run(self, at_epoch: Callable[[], None], at_stop: Callable[[], None]) -> str:
         """Train until something says stop; return the reason.
@@ -240,6 +245,7 @@ class Loop:
             record |= evaluate(
                 self._held_net, self.settings.loss, self.settings.metrics,
                 self.evaluated_theta(), self.learner.state, self._held_batches, "val_",
+                self.device,
             )  # fmt: skip
         record["lr"] = self.optimizer.lr_at(self.learner.step - 1, self.learner.slots)
         record["seconds"] = round(seconds, 4)

@@ -11,6 +11,7 @@ from pullback.core.map import Map
 from pullback.core.registry import Registry
 from pullback.data.dataset import Data, Dataset
 from pullback.data.split import HOLDOUTS
+from pullback.engine import check_device
 from pullback.losses.base import Loss
 from pullback.optim import Optimizer
 from pullback.train.metrics import Metric, as_metrics, usual_metrics
@@ -56,6 +57,7 @@ class Settings:
     audit: int | None = None
     watch: tuple[str, ...] = ()
     every: int = 1
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         for name, kind, example in PARTS:
@@ -65,6 +67,7 @@ class Settings:
                 )
         for name in COUNTS:
             self._check_count(name)
+        check_device(self.device)
         _check_choice("dtype", self.dtype, DTYPES)
         _check_choice("holdout", self.holdout, HOLDOUTS)
         _check_choice("normalize", self.normalize, NORMALIZATIONS)

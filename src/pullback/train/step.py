@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
+from pullback.core.arrays import copy
 from pullback.core.context import Context
 from pullback.core.map import Map
 from pullback.core.theta import Theta
@@ -88,6 +89,8 @@ class Step:
             if not all_finite(found.values):
                 self._explain(learner, cut(x, part), cut(target, part), ctx)
             state = self.net.advance(state, found.residual) if state else state
+            if self.pieces > 1:  # the next part is worked out in the same buffers
+                found = replace(found, values=copy(found.values), y=copy(found.y))
             passes.append((part, found))
         if not all_finite(learner.gradient.flat):
             self._explain(learner, x, target, ctx)

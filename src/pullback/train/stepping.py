@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +13,13 @@ from pullback.core.context import Context
 from pullback.core.errors import ShapeError
 from pullback.core.map import init
 from pullback.core.spec import Spec
+from pullback.core.tree import map_leaves
 from pullback.data.dataset import Dataset
 from pullback.data.normalize import Affine
 from pullback.engine import (
     Program,
     any_length,
+    find_device,
     lower_batches,
     lower_loss,
     lower_optimizer,
@@ -53,6 +56,7 @@ class Stepper:
         optimizer: Optimizer,
     ) -> None:
         self.settings, self.batch_size, self.optimizer = settings, batch_size, optimizer
+        self.device = find_device(settings.device, settings.dtype)
         self.spec = Spec(tuple(train.x.shape[1:]), settings.dtype)
         cut = any_length(settings.net, self.spec)
         self.batches = lower_batches(train, normalizer, batch_size, settings.dtype, cut)
@@ -64,13 +68,16 @@ class Stepper:
 
     def _make_step(self) -> Step:
         settings = self.settings
-        piece = parts(self.batch_size, settings.accumulate)[0].stop
-        lowered = lower_sequences(settings.net, self.spec, piece, sparse=self.batches.sparse)
+        net, loss, optimizer = settings.net, settings.loss, self.optimizer
+        if self.device.compiled:
+            piece = parts(self.batch_size, settings.accumulate)[0].stop
+            net = lower_sequences(net, self.spec, piece, sparse=self.batches.sparse)
+            loss, optimizer = lower_loss(loss), lower_optimizer(optimizer, settings.dtype)
         return Step(
-            net=lowered,
-            loss=lower_loss(settings.loss),
+            net=net,
+            loss=loss,
             reference=settings.net,
-            optimizer=lower_optimizer(self.optimizer, settings.dtype),
+            optimizer=optimizer,
             seed=settings.seed,
             pieces=settings.accumulate,
             reference_loss=settings.loss,
@@ -78,12 +85,13 @@ class Stepper:
 
     def _start(self) -> Learner:
         theta, state = init(self.settings.net, self.spec, self.settings.seed, self.settings.dtype)
+        theta, state = self.device.put_theta(theta), map_leaves(self.device.put, state)
         segments = tuple(
             Segment(entry.name, entry.start, entry.stop, entry.decay)
             for entry in theta.layout.entries
             if not entry.alias
         )
-        gradient = theta.layout.zeros(self.settings.dtype)
+        gradient = self.device.put_theta(theta.layout.zeros(self.settings.dtype))
         return Learner(theta, gradient, self.step.optimizer.start(theta.flat, segments), state)
 
     def _make_watch(self) -> Watch | None:
@@ -168,9 +176,14 @@ class Stepper:
     def one_step(self, index: np.ndarray) -> None:
         """Take one step on the examples ``index``."""
         x, target, weight = self.gather(index)
+        host = self.device.host
         for part, found in self.step(self.learner, x, target, weight):
             self.tally.add(
-                found.values, found.y, cut(target, part), cut(weight, part), found.weight
+                host(found.values),
+                host(found.y),
+                host(cut(target, part)),
+                host(cut(weight, part)),
+                host(found.weight),
             )
 
     def audit(self, index: np.ndarray) -> float | None:
@@ -178,12 +191,13 @@ class Stepper:
         if not self.settings.audit or self.learner.step % self.settings.audit:
             return None
         x, target, weight = self.gather(index)
-        return audit(self.step, self.settings.loss, self.learner, x, target, weight)
+        return audit(self.step, self.settings.loss, self.learner, x, target, weight, self.device)
 
-    def gather(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def gather(self, index: np.ndarray) -> tuple[Any, Any, Any]:
         """Return inputs, targets and weights of a batch, varied and mixed as the step says."""
         x, target, weight = self.batches.gather(index, self._augment)
-        return *self.mixed(x, target), weight
+        x, target = self.mixed(x, target)
+        return self.device.put(x), self.device.put(target), self.device.put(weight)
 
     def mixed(self, x: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return inputs and targets mixed as the step says."""

@@ -49,6 +49,7 @@ class Watch:
         self._scatters = bool(set(names) & set(PER_EXAMPLE))
         beside = settings.every > 1 or settings.accumulate > 1 or not set(names) <= set(OF_NORMS)
         self.tally = None
+        beside = beside or not isinstance(learner.theta.flat, np.ndarray)
         if not beside and not settings.net.couples_batch:
             layout, dtype = learner.gradient.layout, settings.dtype
             self.tally = MomentTally(self._moments, layout, batch_size, dtype)
