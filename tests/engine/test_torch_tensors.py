@@ -24,10 +24,13 @@ CASES, LOSSES = all_cases(), all_loss_cases()
 CLOSE = 1e-12
 
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def tensor(x: Any) -> Any:
     if isinstance(x, tuple):
         return tuple(map(tensor, x))
-    return torch.from_numpy(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x
+    return torch.tensor(x, device=DEVICE) if isinstance(x, np.ndarray) else x
 
 
 @contextmanager
@@ -53,7 +56,9 @@ def agree(found: Any, right: Any) -> None:
     assert isinstance(found, torch.Tensor)
     assert tuple(found.shape) == np.shape(right)
     assert found.dtype == torch.float64
-    assert np.linalg.norm(found.numpy() - right) <= CLOSE * max(1.0, float(np.linalg.norm(right)))
+    assert np.linalg.norm(found.cpu().numpy() - right) <= CLOSE * max(
+        1.0, float(np.linalg.norm(right))
+    )
 
 
 def everything(net, p, x, gy, ctx, dx, gradient):
@@ -77,7 +82,7 @@ def test_maps(case):
     right = everything(s.net, s.p, s.x, s.gy, s.ctx, dx, Theta(s.p.layout, zeros))
     p = Theta(s.p.layout, tensor(s.p.flat.copy()))
     ctx = s.ctx._replace(state=map_leaves(tensor, s.ctx.state))
-    gradient = Theta(s.p.layout, torch.zeros(len(zeros), dtype=torch.float64))
+    gradient = Theta(s.p.layout, torch.zeros(len(zeros), dtype=torch.float64, device=DEVICE))
     with no_autograd() as watch:
         found = everything(s.net, p, tensor(s.x), tensor(s.gy), ctx, tensor(dx), gradient)
     assert watch.seen or not s.p.flat.size

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pullback.core.arrays import namespace
+from pullback.core.arrays import library, namespace
 from pullback.core.errors import ShapeError
 from pullback.core.pair import EXAMPLE, Pair, pair_of
 
@@ -56,7 +56,7 @@ class Contraction:
         or one sum; all others as a general Einstein sum.
         """
         fast = _FAST.get(self.equation)
-        if fast is not None and isinstance(self.operands[0], np.ndarray):
+        if fast is not None:
             return fast(*self.operands, out)
         return _einsum(self.equation, self.operands, out)
 
@@ -187,23 +187,25 @@ def _einsum(equation: str, operands: tuple[Any, ...], out: Any) -> Any:
     return out
 
 
-def _outer(delta: np.ndarray, x: np.ndarray, out: Any) -> Any:
-    return np.matmul(x.T, delta, out=out)
+def _outer(delta: Any, x: Any, out: Any) -> Any:
+    return library(x).matmul(x.T, delta, out=out)
 
 
-def _outer_over_positions(delta: np.ndarray, x: np.ndarray, out: Any) -> Any:
+def _outer_over_positions(delta: Any, x: Any, out: Any) -> Any:
     flat_x = x.reshape(-1, x.shape[-1])
-    return np.matmul(flat_x.T, delta.reshape(-1, delta.shape[-1]), out=out)
+    return library(x).matmul(flat_x.T, delta.reshape(-1, delta.shape[-1]), out=out)
 
 
-def _over_examples(delta: np.ndarray, out: Any) -> np.ndarray:
-    result: np.ndarray = np.add.reduce(delta, axis=0, out=out)
-    return result
+def _over_examples(delta: Any, out: Any) -> Any:
+    if isinstance(delta, np.ndarray):
+        return np.add.reduce(delta, axis=0, out=out)
+    return library(delta).sum(delta, 0, out=out)
 
 
-def _over_positions(delta: np.ndarray, out: Any) -> np.ndarray:
-    result: np.ndarray = np.add.reduce(delta, axis=(0, 1), out=out)
-    return result
+def _over_positions(delta: Any, out: Any) -> Any:
+    if isinstance(delta, np.ndarray):
+        return np.add.reduce(delta, axis=(0, 1), out=out)
+    return library(delta).sum(delta, (0, 1), out=out)
 
 
 _FAST: dict[str, Callable[..., Any]] = {

@@ -10,7 +10,7 @@ from pullback.engine import embedding as _embedding
 from pullback.engine import norm as _norm
 from pullback.engine import recurrent as _recurrent
 from pullback.engine.batches import lower_batches
-from pullback.engine.devices import Device, check_device, find_device
+from pullback.engine.devices import Device, NotCaptured, check_device, find_device
 from pullback.engine.inference import Inference
 from pullback.engine.lengths import any_length, lower_sequences
 from pullback.engine.losses import lower_loss
@@ -30,6 +30,7 @@ __all__ = [
     "Device",
     "Inference",
     "MomentTally",
+    "NotCaptured",
     "Program",
     "all_finite",
     "any_length",

@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from pullback.core.errors import ConfigError
+from pullback.core.errors import ConfigError, PullbackError
+from pullback.core.map import Map
+from pullback.core.spec import Spec
 from pullback.core.theta import Theta
 from pullback.core.tree import map_leaves
 from pullback.engine.team import team
+from pullback.losses.base import Loss
 
 NAMES = re.compile("cpu|torch|cuda(:[0-9]+)?|mps|auto")
 TEXT = {
@@ -25,6 +28,10 @@ TEXT = {
     "there is",
     "no dtype": "device={name!r} has no {dtype}; use float32",
 }
+
+
+class NotCaptured(PullbackError):
+    """A step cannot be captured as a graph; the message says why."""
 
 
 class Device:
@@ -40,6 +47,14 @@ class Device:
     def host(self, x: Any) -> Any:
         """Return an array of the device, or nested ones, as NumPy's."""
         return x
+
+    def lower(self, net: Map, loss: Loss, x: Spec, batch_size: int) -> tuple[Map, Loss]:
+        """Return network and loss in their forms for the device."""
+        raise NotImplementedError
+
+    def capture(self, *parts: Any) -> Any:
+        """Return a step as a graph of the device, or None where it has no graphs."""
+        del parts
 
     def put_theta(self, theta: Theta) -> Theta:
         """Return parameters, or a gradient, over a vector of the device."""
@@ -78,6 +93,24 @@ class TorchDevice(Device):
         if isinstance(x, dict):
             return map_leaves(self.host, x)
         return x.cpu().numpy() if isinstance(x, self._torch.Tensor) else x
+
+    def lower(self, net: Map, loss: Loss, x: Spec, batch_size: int) -> tuple[Map, Loss]:
+        """Return network and loss by kernels of PyTorch's."""
+        from pullback.engine.tensors import lower_tensor_loss, lower_tensors
+
+        return lower_tensors(net, x, batch_size), lower_tensor_loss(loss)
+
+    def capture(self, *parts: Any) -> Any:
+        """Return a step as a CUDA graph, of the arguments of ``engine.tensors.Captured``.
+
+        Raises:
+            NotCaptured: there is something in it that cannot be part of a graph.
+        """
+        if self.device.type != "cuda":
+            return None
+        from pullback.engine.tensors import Captured
+
+        return Captured(*parts)
 
     def put_theta(self, theta: Theta) -> Theta:
         """Return the same names over a tensor."""

@@ -168,6 +168,10 @@ def consists_of_jobs(net: Map) -> bool:
     return isinstance(net, Lowered) and net.jobs_only
 
 
+Form = Callable[..., Map]
+"""What gives a map without children, or a composite with its own lowered, its form."""
+
+
 def lower(
     net: Map, x: Specs, batch_size: int, input_gradient: bool = False, sparse: bool = False
 ) -> Map:
@@ -183,30 +187,13 @@ def lower(
     """
     if find_blas() is None:  # what products are made with
         return net
-    return _lower(net, Plan(x, batch_size, input_gradient, sparse=sparse))
+    return lower_children(net, Plan(x, batch_size, input_gradient, sparse=sparse), _kernel)
 
 
-def _lower(net: Map, plan: Plan) -> Map:
-    lowered = _faster(net, plan)
-    if not plan.input_gradient and not net.params(plan.x):
-        return WithoutInputGradient(lowered, plan)
-    return lowered
-
-
-def _faster(net: Map, plan: Plan) -> Map:
-    if isinstance(net, Chain):
-        return _lower_chain(net, plan)
+def _kernel(net: Map, plan: Plan, built: Map | None = None) -> Map:
     inputs = plan.x if isinstance(plan.x, tuple) and net.with_memory else (plan.x,)
     known = all(isinstance(part, Spec) and part.dtype in DTYPES for part in inputs)
-    if net.children():
-        of_each = net.inputs(plan.x)  # type: ignore[attr-defined]
-        count = plan.batch_size * net.examples(plan.x)  # type: ignore[attr-defined]
-        built = net.with_children(
-            {
-                name: _lower(child, Plan(of_each[name], count, True))
-                for name, child in net.children().items()
-            }
-        )
+    if built is not None:
         around = COMPOSITES.get(type(net))
         known = known and isinstance(plan.x, Spec)
         return around(built, plan) if known and around and around.fits(net, plan) else built
@@ -214,7 +201,35 @@ def _faster(net: Map, plan: Plan) -> Map:
     return kernel(net, plan) if known and kernel and kernel.fits(net, plan) else net
 
 
-def _lower_chain(chain: Chain, plan: Plan) -> Map:
+def lower_children(net: Map, plan: Plan, form: Form) -> Map:
+    """Return ``net`` with what ``form`` gives for each of its maps, from the inside out.
+
+    ``form(net, plan)`` is asked for maps without children, and ``form(net, plan, built)`` for
+    composites, ``built`` being the same of lowered children; chains are walked through.
+    """
+    lowered = _faster(net, plan, form)
+    if not plan.input_gradient and not net.params(plan.x):
+        return WithoutInputGradient(lowered, plan)
+    return lowered
+
+
+def _faster(net: Map, plan: Plan, form: Form) -> Map:
+    if isinstance(net, Chain):
+        return _lower_chain(net, plan, form)
+    if not net.children():
+        return form(net, plan)
+    of_each = net.inputs(plan.x)  # type: ignore[attr-defined]
+    count = plan.batch_size * net.examples(plan.x)  # type: ignore[attr-defined]
+    built = net.with_children(
+        {
+            name: lower_children(child, Plan(of_each[name], count, True), form)
+            for name, child in net.children().items()
+        }
+    )
+    return form(net, plan, built)
+
+
+def _lower_chain(chain: Chain, plan: Plan, form: Form) -> Map:
     inputs = chain.inputs(plan.x)
     children, wanted, sparse = {}, plan.input_gradient, plan.sparse
     for i, (name, child) in enumerate(chain.children().items()):
@@ -222,7 +237,7 @@ def _lower_chain(chain: Chain, plan: Plan) -> Map:
         before = [plan.before, *_flat(chain.maps[:i])][-1]
         following = (*_flat(chain.maps[i + 1 :]), *plan.following)
         own = Plan(inputs[name], plan.batch_size, wanted, before, following, sparse)
-        children[name] = _lower(child, own)
+        children[name] = lower_children(child, own, form)
         sparse = sparse and isinstance(child, Rearrangement)
         wanted = wanted or bool(child.params(inputs[name]))
     return chain.with_children(children)

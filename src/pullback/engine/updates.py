@@ -81,7 +81,7 @@ class LoweredRule(Optimizer):
         """Update ``theta`` in place from ``gradient``; return the learning rate used."""
         at = At(step, self.lr_at(step, slots))
         self.move(gradient, slots, theta, at)
-        return at.lr
+        return float(at.lr)
 
     def numbers(self, at: At) -> tuple[float, ...]:
         """Return the numbers of the job at a step and a learning rate."""
@@ -131,7 +131,7 @@ class LoweredChain(Optimizer):
             transform.apply(gradient, slots["_u"], own, theta, at)
             gradient = slots["_u"]
         self._chain.after(slots, theta)
-        return at.lr
+        return float(at.lr)
 
 
 def lower_optimizer(optimizer: Optimizer, dtype: str) -> Optimizer:

@@ -73,6 +73,8 @@ class KFAC(Rule):
 
     formula: ClassVar[str] = "v ← μ v + ν (A + π√λ)⁻¹ G (B + √λ/π)⁻¹, θ ← θ - η v"
 
+    on_device: ClassVar[bool] = False  # the blocks are described on the host
+
     lr: float | Schedule = 0.3
     momentum: float = 0.5
     damping: float = 0.01

@@ -19,6 +19,7 @@ from pullback.optim.base import (
     as_array,
     check,
     decayed_slices,
+    root,
 )
 from pullback.optim.schedules import Schedule
 
@@ -64,7 +65,7 @@ class Moments(Rule):
 def _adam(rule: Moments, g: Array, u: Array, slots: Slots, at: At) -> None:
     xp = library(u)
     t = at.step + 1
-    rule._advance(g, slots, math.sqrt(1 - rule.beta2**t))
+    rule._advance(g, slots, root(1 - rule.beta2**t))
     xp.divide(slots["m"], slots["_a"], out=u)
     xp.multiply(u, at.lr / (1 - rule.beta1**t), out=u)
 
@@ -108,14 +109,14 @@ class Decayed(Moments):
         return {**super().init(theta, segments), "_decayed": decayed}
 
 
-def add_decay(u: Array, slots: Slots, theta: Array, strength: float) -> None:
-    """``u <- u + strength theta`` where decay applies; the scratch ``_a`` is used."""
+def add_decay(u: Array, slots: Slots, theta: Array, at: At, strength: float) -> None:
+    """``u <- u + lr strength theta`` where decay applies; the scratch ``_a`` is used."""
     xp = library(u)
     if strength == 0:
         return
     for start, stop in slots["_decayed"]:
         a = slots["_a"][start:stop]
-        xp.multiply(theta[start:stop], strength, out=a)
+        xp.multiply(theta[start:stop], at.lr * strength, out=a)
         xp.add(u[start:stop], a, out=u[start:stop])
 
 
@@ -141,7 +142,7 @@ class AdamW(Decayed):
     def apply(self, g: Array, u: Array, slots: Slots, theta: Array, at: At) -> None:
         """Take Adam's step, and the decay."""
         _adam(self, g, u, slots, at)
-        add_decay(u, slots, theta, at.lr * self.weight_decay)
+        add_decay(u, slots, theta, at, self.weight_decay)
 
 
 @OPTIMIZERS.register
@@ -157,6 +158,8 @@ class NAdam(Moments):
     formula: ClassVar[str] = (
         "m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², θ ← θ - η (μ₊ m̂ + (1-μ) ĝ) / (√v̂ + ε)"
     )
+
+    on_device: ClassVar[bool] = False  # the product of the momenta is on the host
 
     lr: float = 0.002
     beta1: float = 0.9
@@ -231,4 +234,4 @@ class Lion(Rule):
         xp.add(m, u, out=m)
         xp.sign(a, out=u)
         xp.multiply(u, at.lr, out=u)
-        add_decay(u, slots, theta, at.lr * self.weight_decay)
+        add_decay(u, slots, theta, at, self.weight_decay)

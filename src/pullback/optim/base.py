@@ -38,10 +38,18 @@ Segments = tuple[Segment, ...]
 
 @dataclass(frozen=True)
 class At:
-    """The moment of an update: the count of updates before it, and the learning rate."""
+    """The moment of an update: the count of updates before it, and the learning rate.
 
-    step: int
-    lr: float
+    Numbers, or tensors of one number on a device.
+    """
+
+    step: Any
+    lr: Any
+
+
+def root(number: Any) -> Any:
+    """Return the square root of a number, or of a tensor of one."""
+    return math.sqrt(number) if isinstance(number, float) else number.sqrt()
 
 
 class Transform:
@@ -52,6 +60,9 @@ class Transform:
 
     full_batch: ClassVar[bool] = False
     """True for a rule that means the gradient of all examples."""
+
+    on_device: ClassVar[bool] = True
+    """Whether all that changes from step to step is in arrays of ``theta``'s kind and in ``At``."""
 
     def init(self, theta: Array, segments: Segments) -> Slots:
         """Return the slots for parameters ``theta`` laid out in ``segments``."""
@@ -114,16 +125,19 @@ class Optimizer(Transform):
         Returns:
             The learning rate used.
         """
-        xp = library(theta)
         at = At(step, self.lr_at(step, slots))
-        u = slots["_u"]
+        self.update_at(gradient, slots, theta, at)
+        return float(at.lr)
+
+    def update_at(self, gradient: Array, slots: Slots, theta: Array, at: At) -> None:
+        """Update ``theta`` in place at a moment that is known."""
+        xp, u = library(theta), slots["_u"]
         self.apply(gradient, u, slots, theta, at)
         # In two passes: writing over theta as a plain copy is twice as fast as in one pass,
         # where another processor's cache has read it since (matrix products on two threads).
         xp.subtract(theta, u, out=u)
         theta[...] = u
         self.after(slots, theta)
-        return at.lr
 
     def due(self, step: int) -> bool:
         """Whether the update after ``step`` others is to ``look`` at its batch first.
@@ -214,6 +228,11 @@ class Chained(Optimizer):
     def full_batch(self) -> bool:  # type: ignore[override]
         """Whether the rule means all examples."""
         return any(t.full_batch for t in self.transforms)
+
+    @property
+    def on_device(self) -> bool:  # type: ignore[override]
+        """Whether that is so for all of them."""
+        return all(t.on_device for t in self.transforms)
 
     def init(self, theta: Array, segments: Segments) -> Slots:
         """Return every transform's slots, under its position."""

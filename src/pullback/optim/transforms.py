@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pullback.core.arrays import astype, copy, library
+from pullback.core.arrays import astype, copy, library, namespace
 from pullback.core.spec import Array
 from pullback.optim.base import (
     TRANSFORMS,
@@ -83,11 +83,15 @@ class ClipGlobalNorm(Transform):
 
 
 def _to_norm(g: Array, u: Array, limit: float) -> None:
-    xp = library(u)
-    norm = math.sqrt(float(xp.dot(g, g)))
+    if not isinstance(g, np.ndarray):  # without waiting for the device
+        xp = namespace(g)
+        size = xp.linalg.vector_norm(astype(g, "float64"))
+        library(u).multiply(g, xp.where(size > limit, limit / size, 1.0), out=u)
+        return
+    norm = math.sqrt(float(np.dot(g, g)))
     if math.isinf(norm):  # the sum of squares is too large for the dtype, the norm may not be
-        norm = float(xp.linalg.norm(astype(g, "float64")))
-    xp.multiply(g, limit / norm if norm > limit else 1.0, out=u)
+        norm = float(np.linalg.norm(g.astype(np.float64)))
+    np.multiply(g, limit / norm if norm > limit else 1.0, out=u)
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,8 @@ class EMA(Transform):
     """
 
     formula: ClassVar[str] = "a ← d a + (1-d) θ"
+
+    on_device: ClassVar[bool] = False  # the count of updates is on the host
 
     decay: float = 0.999
 

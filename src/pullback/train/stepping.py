@@ -17,7 +17,7 @@ from pullback.core.tree import map_leaves
 from pullback.data.dataset import Dataset
 from pullback.data.normalize import Affine
 from pullback.engine import (
-    Program,
+    NotCaptured,
     any_length,
     find_device,
     lower_batches,
@@ -56,6 +56,7 @@ class Stepper:
         optimizer: Optimizer,
     ) -> None:
         self.settings, self.batch_size, self.optimizer = settings, batch_size, optimizer
+        self.not_captured: str | None = None
         self.device = find_device(settings.device, settings.dtype)
         self.spec = Spec(tuple(train.x.shape[1:]), settings.dtype)
         cut = any_length(settings.net, self.spec)
@@ -73,6 +74,8 @@ class Stepper:
             piece = parts(self.batch_size, settings.accumulate)[0].stop
             net = lower_sequences(net, self.spec, piece, sparse=self.batches.sparse)
             loss, optimizer = lower_loss(loss), lower_optimizer(optimizer, settings.dtype)
+        else:
+            net, loss = self.device.lower(net, loss, self.spec, self.batch_size)
         return Step(
             net=net,
             loss=loss,
@@ -115,7 +118,7 @@ class Stepper:
             evidence = self.step.evidence(self.learner, x, target, weight)
             self.learner.slots |= self.optimizer.fitted(evidence)
 
-    def _program_to_be(self) -> Program | None:
+    def _program_to_be(self) -> Any:
         settings = self.settings
         if settings.augment is not None or settings.mixup:
             return None
@@ -123,9 +126,23 @@ class Stepper:
             return None
         if self.tally.job is None:
             return None
+        if not self.device.compiled:
+            return self._captured()
         return program(
             self.step.net, self.step.loss, self.batches, self.step.optimizer, self.learner.slots
         )
+
+    def _captured(self) -> Any:
+        """Return the step as a graph of the device, where there are such and it can be one."""
+        learner, step = self.learner, self.step
+        try:
+            return self.device.capture(
+                step.net, step.loss, self.batches, self.optimizer, learner.theta,
+                learner.gradient, learner.slots, learner.state, step.seed, self.tally.sums,
+            )  # fmt: skip
+        except NotCaptured as reason:
+            self.not_captured = str(reason)
+            return None
 
     def _fresh_tally(self) -> Tally:
         y = self.settings.net.spec(self.spec)
