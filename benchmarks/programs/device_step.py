@@ -56,19 +56,17 @@ def torchs(x: np.ndarray, y: np.ndarray, device: str, mode: str | None) -> Calla
     optimizer = torch.optim.SGD(net.parameters(), LR, fused=True)
     loss = nn.CrossEntropyLoss()
 
-    def passes(index: torch.Tensor) -> torch.Tensor:
-        found = loss(net(data[index]), target[index])
-        found.backward()
-        return found
+    def error(index: torch.Tensor) -> torch.Tensor:
+        return loss(net(data[index]), target[index])
 
-    passes = torch.compile(passes, mode=mode) if mode else passes
+    error = torch.compile(error, mode=mode) if mode else error
     rows = torch.randperm(len(x), device=device)[: len(x) // BATCH * BATCH].reshape(-1, BATCH)
 
     def steps(count: int) -> float:
         began = time.perf_counter()
         for i in range(count):
-            optimizer.zero_grad(set_to_none=mode is None)
-            passes(rows[i % len(rows)])
+            optimizer.zero_grad()
+            error(rows[i % len(rows)]).backward()
             optimizer.step()
         torch.cuda.synchronize()
         return (time.perf_counter() - began) / count

@@ -26,6 +26,11 @@ def library(x: Any) -> Any:
     return np if isinstance(x, np.ndarray | np.generic) else sys.modules[type(x).__module__]
 
 
+def on_host(x: Any) -> np.ndarray:
+    """Return ``x`` as an array of NumPy's."""
+    return x if isinstance(x, np.ndarray) else x.cpu().numpy()
+
+
 def copy(x: Any) -> Any:
     """Return a copy of ``x``, of the same library and device."""
     return x.copy() if isinstance(x, np.ndarray) else x.clone()

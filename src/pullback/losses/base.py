@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pullback.core.arrays import as_array_like, namespace
+from pullback.core.arrays import as_array_like, full, namespace
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.registry import Registry
 from pullback.core.spec import Array
@@ -121,7 +121,7 @@ def one_hot(y: Array, target: Array, padding: bool = False) -> Array:
                 f"class numbers from {low} to {high} ({target.dtype}) for {y.shape[1]} outputs; "
                 f"expected whole numbers 0..{y.shape[1] - 1}"
             )
-    return xp.astype(xp.arange(y.shape[1]) == target[:, None], y.dtype)
+    return xp.astype(xp.arange(y.shape[1], device=y.device) == target[:, None], y.dtype)
 
 
 def at_positions(target: Array) -> bool:
@@ -192,7 +192,7 @@ def mean_weights(
         raise ShapeError("a batch of no examples has no mean loss; give at least one")
     xp = namespace(like)
     if weight is None:
-        return xp.full((count,), 1.0 / (total if total is not None else count), dtype=like.dtype)
+        return full((count,), 1.0 / (total if total is not None else count), like)
     if total is None:
         total = float(xp.sum(weight))
     return xp.astype(weight / (total or 1.0), like.dtype)

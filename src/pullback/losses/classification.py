@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pullback.core.arrays import as_array_like, full, namespace
+from pullback.core.arrays import as_array_like, full, namespace, on_host
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.spec import Array
 from pullback.core.stable import log_softmax, sigmoid, sigmoid_and_slope, softmax
@@ -30,7 +30,7 @@ def _softmax(y: Array) -> Array:
 def _one_drawn(y: Array, rng: np.random.Generator) -> Array:
     """Return probabilities ``softmax(y)`` less a one at a class that is drawn by them."""
     p = _softmax(y)
-    sums = np.cumsum(np.asarray(p, np.float64), axis=-1)
+    sums = np.cumsum(on_host(p), axis=-1, dtype=np.float64)
     drawn = rng.random(sums.shape[:-1])[..., None] * sums[..., -1:]
     taken = np.minimum((sums <= drawn).sum(axis=-1), sums.shape[-1] - 1)
     return p - as_array_like(np.eye(sums.shape[-1])[taken], y)
@@ -163,7 +163,7 @@ class CrossEntropy(Loss):
                 f"CrossEntropy has {len(self.class_weights)} class weights for {y.shape[-1]} "
                 "outputs"
             )
-        return q * xp.asarray(self.class_weights, dtype=y.dtype)
+        return q * xp.asarray(self.class_weights, dtype=y.dtype, device=y.device)
 
     def link(self, y: Array) -> Array:
         """Return the probabilities ``softmax(y)``."""

@@ -84,7 +84,7 @@ class CTC(Loss):
             )
         log_p = log_softmax(xp, xp.astype(y, xp.float64))
         value, share = _forward_backward(xp, log_p, frames, labels)
-        inside = xp.arange(y.shape[1])[None] < frames[:, None]
+        inside = xp.arange(y.shape[1], device=y.device)[None] < frames[:, None]
         counted = (inside & possible[:, None])[..., None]
         slope = xp.where(counted, xp.exp(log_p) - share, xp.zeros_like(share))
         value = xp.where(possible, value, xp.zeros_like(value))
@@ -140,11 +140,12 @@ def _forward_backward(xp: Any, log_p: Array, frames: Array, labels: Array) -> tu
     places = 2 * labels.shape[1] + 1
     spelled = _with_blanks(xp, frames, labels)
     last = 2 * xp.sum(xp.astype(labels >= 0, xp.int64), axis=1)
-    rows, times = xp.arange(n), xp.arange(steps)
+    device = log_p.device
+    rows, times = xp.arange(n, device=device), xp.arange(steps, device=device)
     emitted = log_p[rows[:, None, None], times[None, :, None], spelled[:, None, :]]
     emitted = xp.where(emitted < NEVER, full(emitted.shape, NEVER, emitted), emitted)
 
-    place = xp.arange(places)[None]
+    place = xp.arange(places, device=device)[None]
     valid = place <= last[:, None]
     never = full((n, places), NEVER, emitted)
     # A path may leave out the blank between two labels that differ.
@@ -171,7 +172,8 @@ def _forward_backward(xp: Any, log_p: Array, frames: Array, labels: Array) -> tu
         betas.append(beta)
     both = xp.stack(alphas, axis=1) + xp.stack(betas[::-1], axis=1)
     at_place = xp.exp(both - total[:, None, None])
-    one_hot = xp.astype(spelled[:, :, None] == xp.arange(classes), xp.float64)
+    numbers = xp.arange(classes, device=device)
+    one_hot = xp.astype(spelled[:, :, None] == numbers, xp.float64)
     none = total < NEVER / 2  # every path has probability 0
     value = xp.where(none, full(total.shape, float("inf"), total), -total)
     at_place = xp.where(none[:, None, None], xp.zeros_like(at_place), at_place)

@@ -122,12 +122,12 @@ class Stepper:
         settings = self.settings
         if settings.augment is not None or settings.mixup:
             return None
-        if settings.accumulate > 1 or self.learner.state:
-            return None
-        if self.tally.job is None:
+        if settings.accumulate > 1 or self.tally.job is None:
             return None
         if not self.device.compiled:
-            return self._captured()
+            return None if self.watch else self._captured()
+        if self.learner.state:
+            return None
         return program(
             self.step.net, self.step.loss, self.batches, self.step.optimizer, self.learner.slots
         )
