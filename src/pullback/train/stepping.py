@@ -134,11 +134,11 @@ class Stepper:
 
     def _captured(self) -> Any:
         """Return the step as a graph of the device, where there are such and it can be one."""
-        learner, step = self.learner, self.step
+        step = self.step
         try:
             return self.device.capture(
-                step.net, step.loss, self.batches, self.optimizer, learner.theta,
-                learner.gradient, learner.slots, learner.state, step.seed, self.tally.sums,
+                step.net, step.loss, self.batches, self.optimizer, self.learner, step.seed,
+                self.tally.sums,
             )  # fmt: skip
         except NotCaptured as reason:
             self.not_captured = str(reason)

@@ -7,7 +7,7 @@ there, by a counter that it advances itself, so that nothing of a step is frozen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import torch
@@ -37,6 +37,15 @@ TEXT = {
 }
 
 
+class Changing(Protocol):
+    """What learns."""
+
+    theta: Theta
+    gradient: Theta
+    slots: Slots
+    state: Mapping[str, Any]
+
+
 class OnHost:
     """The count of steps during a capture: who wants to know its value cannot be captured."""
 
@@ -53,7 +62,7 @@ class Captured:
         net, loss: forms on tensors.
         batches: where the data and their normaliser are.
         optimizer: the update rule.
-        theta, gradient, slots, state: what the step changes, on the device.
+        learner: what the step changes, on the device: its theta, gradient, slots and state.
         seed: of the run.
         sums: what is added up: losses and examples, right answers and examples.
 
@@ -64,18 +73,19 @@ class Captured:
     known = True
 
     def __init__(
-        self, net: Map, loss: Loss, batches: Batches, optimizer: Optimizer, theta: Theta,
-        gradient: Theta, slots: Slots, state: Mapping[str, Any], seed: int, sums: list[np.ndarray],
+        self, net: Map, loss: Loss, batches: Batches, optimizer: Optimizer, learner: Changing,
+        seed: int, sums: list[np.ndarray],
     ) -> None:  # fmt: skip
         if not optimizer.on_device:
             raise NotCaptured(TEXT["rule"])
         self.net, self.loss, self.optimizer, self.seed = net, loss, optimizer, seed
-        self.theta, self.gradient, self.slots, self.state = theta, gradient, slots, state
+        self.learner, self.theta, self.gradient = learner, learner.theta, learner.gradient
+        self.slots, self.state = learner.slots, learner.state
         self.sums, self.size = sums, batches.batch_size
         self._load(batches)
         self._order: Any = None
         count = len(batches.dataset) // self.size
-        device = theta.flat.device
+        device = self.theta.flat.device
         self._rows = torch.zeros((count, self.size), dtype=torch.int64, device=device)
         self._moments = torch.zeros((count, 2), dtype=torch.float64, device=device)
         self._counter = torch.zeros(1, dtype=torch.int64, device=device)
@@ -162,6 +172,7 @@ class Captured:
             whole = order[: len(self._rows) * self.size].reshape(-1, self.size)
             self._rows[: len(whole)] = torch.tensor(whole, device=self._rows.device)
             self._order = order
+        self._take_over()
         count = min(most, MOST)
         lrs = [self.optimizer.lr_at(s, self.slots) for s in range(step, step + count)]
         table = np.stack([np.array(lrs), np.arange(step, step + count)], axis=1)
@@ -182,6 +193,14 @@ class Captured:
         if len(self.sums) > 1:
             self.sums[1] += hits, examples
         return count
+
+    def _take_over(self) -> None:
+        """Go on from the state of maps that another step, or a checkpoint, has left."""
+        if self.learner.state is self.state:
+            return
+        for (_, kept), (_, new) in zip(leaves(self.state), leaves(self.learner.state), strict=True):
+            kept.copy_(new)
+        self.learner.state = self.state
 
 
 class Normalizer:
