@@ -12,6 +12,7 @@ import pytest
 import pullback as pb
 from pullback import models
 from pullback.core.errors import ConfigError, NonFiniteError
+from pullback.core.tree import leaves
 from pullback.data import from_arrays, load
 from pullback.train.events import EpochEnded
 from pullback.train.fit import Training
@@ -107,8 +108,10 @@ def test_no_array_of_numpy_is_trained(monkeypatch):
     assert kinds == {torch.Tensor}
 
 
-@pytest.mark.parametrize("first", ["cpu", "torch"])
-def test_a_checkpoint_goes_on_elsewhere(first, tmp_path):
+@pytest.mark.parametrize("device", ["torch", ACCELERATOR])
+@pytest.mark.parametrize("back", [False, True])
+def test_a_checkpoint_goes_on_elsewhere(device, back, tmp_path):
+    first, other = (device, "cpu") if back else ("cpu", device)
     whole = run("convolutions", first, epochs=3)
 
     def interrupt(event):
@@ -118,11 +121,12 @@ def test_a_checkpoint_goes_on_elsewhere(first, tmp_path):
     begun = run("convolutions", first, epochs=3, out=tmp_path / "run", callbacks=[interrupt])
     assert begun.stopped == "interrupted"
     data = RUNS["convolutions"][1]
-    other = {"cpu": "torch", "torch": "cpu"}[first]
     found = pb.resume(tmp_path / "run", data(), device=other)
     assert len(found.history.records) == 3
     gap = np.abs(found.model.theta.flat - whole.model.theta.flat).max()
-    assert gap < 1e-12
+    assert gap < CLOSE[device]
+    for path, value in leaves(whole.model.state):
+        assert np.abs(dict(leaves(found.model.state))[path] - value).max() < CLOSE[device]
 
 
 @pytest.mark.parametrize(
