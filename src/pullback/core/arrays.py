@@ -26,6 +26,16 @@ def library(x: Any) -> Any:
     return np if isinstance(x, np.ndarray | np.generic) else sys.modules[type(x).__module__]
 
 
+def count_up(count: int, like: Any, dtype: Any = None) -> Any:
+    """Return ``0, 1, ... count - 1``, of ``like``'s library, device and dtype, or another dtype.
+
+    It is made there: what comes from the host cannot be part of a graph of the device.
+    """
+    if isinstance(like, np.ndarray):
+        return np.arange(count, dtype=dtype or like.dtype)
+    return namespace(like).arange(count, dtype=dtype or like.dtype, device=like.device)
+
+
 def on_host(x: Any) -> np.ndarray:
     """Return ``x`` as an array of NumPy's."""
     return x if isinstance(x, np.ndarray) else x.cpu().numpy()

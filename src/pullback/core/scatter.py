@@ -10,9 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from pullback.core.arrays import add_rows, as_array_like, full, namespace
+from pullback.core.arrays import add_rows, count_up, full, namespace
 from pullback.core.contraction import Contraction
 from pullback.core.errors import ShapeError
 
@@ -59,7 +57,7 @@ class Scatter(Contraction):
         """Return the gradients of the single examples, of shape ``(n, count, C)``."""
         xp, (examples, positions) = namespace(self._ids), self._ids.shape
         width = self._delta.shape[-1]
-        start = as_array_like(np.arange(examples) * self._count, self._ids)[:, None]
+        start = (count_up(examples, self._ids) * self._count)[:, None]
         place = xp.where(self._ids < 0, self._ids, self._ids + start)
         found = full((examples * self._count, width), 0.0, self._delta)
         rows = self._delta.reshape((examples * positions, width))
@@ -109,7 +107,7 @@ class Scatter(Contraction):
             raise AttributeError(name)
         if self._whole is None:
             xp = namespace(self._ids)
-            rows = as_array_like(np.arange(self._count), self._ids)
+            rows = count_up(self._count, self._ids)
             taken = xp.astype(self._ids[..., None] == rows, self._delta.dtype)
             self._whole = Contraction(EQUATION, delta=self._delta, taken=taken)
         return getattr(self._whole, name)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pullback.core.arrays import as_array_like, namespace
+from pullback.core.arrays import count_up, namespace
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.spec import Array
 from pullback.losses.base import LOSSES, Loss
@@ -61,7 +61,8 @@ class Contrastive(Loss):
                 f"{tuple(y.shape)}; expected {tuple(y.shape[:2])}, class numbers"
             )
         xp = namespace(y)
-        itself = as_array_like(np.eye(y.shape[1]), y) > 0.5
+        member = count_up(y.shape[1], y)
+        itself = member == member[:, None]
         s = xp.matmul(y, xp.permute_dims(y, (0, 2, 1))) / self.temperature
         s = s - xp.max(xp.where(itself, xp.full_like(s, -np.inf), s), axis=2, keepdims=True)
         # a member's product with itself may be far above the others, and is not among them

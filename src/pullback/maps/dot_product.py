@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pullback.core.arrays import as_array_like, beside, namespace
+from pullback.core.arrays import as_array_like, count_up, namespace
 from pullback.maps.steps import own_steps
 
 ROTARY_BASE = 10_000.0
@@ -27,8 +27,9 @@ def visible(queries: int, keys: int, causal: bool, lengths: Any, like: Any, done
     """
     seen = None
     if causal:
-        order = np.arange(keys) <= np.arange(done, done + queries)[:, None]
-        seen = beside(order[None, None], like)
+        whole = namespace(like).int64
+        order = count_up(keys, like, whole) <= done + count_up(queries, like, whole)[:, None]
+        seen = order[None, None]
     if lengths is not None:
         own = own_steps(lengths, keys)[:, None, None, :]
         seen = own if seen is None else seen & own

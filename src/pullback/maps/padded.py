@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pullback.core.arrays import beside, namespace
+from pullback.core.arrays import count_up, namespace
 from pullback.core.compose import Wrapper, checked_spec
 from pullback.core.context import Context
 from pullback.core.errors import ShapeError
@@ -99,7 +99,7 @@ def lengths_of(x: Any) -> Any:
     xp = namespace(x)
     # half way to -1: a number that stands for an id need not be quite whole
     own = x > -0.5 if x.ndim == 2 else ~xp.all(xp.isnan(x), axis=-1)
-    after = beside(np.arange(1, x.shape[1] + 1), x)
+    after = count_up(x.shape[1], x, xp.int64) + 1
     return xp.max(xp.where(own, after, xp.zeros_like(after)), axis=1)
 
 

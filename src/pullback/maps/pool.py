@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from pullback.core.arrays import as_array_like, full, namespace
+from pullback.core.arrays import count_up, full, namespace
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError
 from pullback.core.map import MAPS, Map, Params, check_rank
@@ -115,7 +113,7 @@ class MaxPool2d(Pooling):
 def _chosen(values: Any, which: Any, count: int) -> Any:
     """Return ``values (..., count or 1, C)`` where ``which (..., C)`` chose them, else 0."""
     xp = namespace(values)
-    places = as_array_like(np.arange(count), which)
+    places = count_up(count, which)
     return xp.where(places[:, None] == which[..., None, :], values, xp.zeros_like(values))
 
 

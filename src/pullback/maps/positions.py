@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pullback.core.arrays import as_array_like, beside
+from pullback.core.arrays import as_array_like, count_up, namespace
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.initializers import Initializer, Normal
@@ -80,7 +80,8 @@ class Positions(Map):
     def grads(self, p: Params, res: Any, delta: Any) -> dict[str, Any]:
         """Declare ``P``: the rows of the delta, added up at their steps."""
         examples, steps = delta.shape[:2]
-        places = beside(np.broadcast_to(np.arange(steps), (examples, steps)).copy(), delta)
+        places = count_up(examples * steps, delta, namespace(delta).int64) % steps
+        places = places.reshape((examples, steps))
         return {"P": Scatter(self.count, places, delta)}
 
     def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from pullback.core.arrays import beside, namespace
+from pullback.core.arrays import count_up, namespace
 from pullback.core.context import Context
 from pullback.core.errors import ShapeError
 from pullback.core.map import MAPS, Map, Params
@@ -25,13 +23,12 @@ def lengths_in(ctx: Context, x: Any) -> Any:
     """Return the lengths of the sequences ``x (N, T, ...)``; where they are not known, all of T."""
     if ctx.lengths is not None:
         return ctx.lengths
-    return beside(np.full(x.shape[0], x.shape[1]), x)
+    return count_up(x.shape[0], x, namespace(x).int64) * 0 + x.shape[1]
 
 
 def own_steps(lengths: Any, count: int) -> Any:
     """Return whether each of ``count`` steps is each example's own, ``(N, count)`` of bool."""
-    steps = beside(np.arange(count), lengths)
-    return steps < lengths[:, None]
+    return count_up(count, lengths) < lengths[:, None]
 
 
 def mask_of(lengths: Any, count: int, like: Any) -> Any:
