@@ -96,7 +96,8 @@ class Captured:
         dataset, device = batches.dataset, self.theta.flat.device
         arrays = dataset.x, dataset.y
         plain = all(isinstance(array, np.ndarray) for array in arrays) and dataset.weight is None
-        if not plain or dataset.lengths is not None or dataset.y.dtype.kind not in "ui":
+        plain = plain and dataset.y.dtype.kind in "ui" and dataset.y.ndim == 1
+        if not plain or dataset.lengths is not None:
             raise NotCaptured(TEXT["data"])
         try:
             self._x = torch.tensor(dataset.x, device=device)
