@@ -70,12 +70,20 @@ def fit_normalizer(kind: str, train: Dataset, image: AnyFormat | None = None) ->
         mean, std = _moments(x)
         scale = 1.0 / std if std > 0 and x.min() < x.max() else 1.0
         return Affine(scale, -mean * scale)
-    mean = train.x.mean(axis=0, dtype=np.float64)
-    deviation = train.x.std(axis=0, dtype=np.float64)
+    means, deviation = _columns(train)
     # the deviation of equal values is not always 0: their mean is rounded
     varies = (deviation > 0) & (train.x.min(axis=0) < train.x.max(axis=0))
     scales = np.divide(1.0, deviation, out=np.ones_like(deviation), where=varies)
-    return Affine(tuple(map(float, scales)), tuple(map(float, -mean * scales)))
+    return Affine(tuple(map(float, scales)), tuple(map(float, -means * scales)))
+
+
+def _columns(train: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each column, its examples weighted as they count."""
+    x, weight = train.x, train.weight
+    if weight is None:
+        return x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+    mean = np.average(x, axis=0, weights=weight)
+    return mean, np.average((x - mean) ** 2, axis=0, weights=weight) ** 0.5
 
 
 def _largest(x: np.ndarray, image: AnyFormat | None) -> float:
