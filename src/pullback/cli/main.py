@@ -63,6 +63,16 @@ def cli(threads: int | None) -> None:
     notes.setLevel(logging.INFO)
 
 
+def _launched(workers: int | None) -> bool:
+    """Do this command by several processes, where that is asked for and not what this is."""
+    if workers is None or "RANK" in os.environ:
+        return False
+    from pullback.cli.launch import launch
+
+    _exit(launch(workers, [sys.executable, "-m", "pullback", *sys.argv[1:]]))
+    return True
+
+
 def _of_a_run(command: Any) -> Any:
     """Give a command the data and all options that decide a run."""
     for decorate in (
@@ -86,9 +96,12 @@ def _of_a_run(command: Any) -> Any:
 @cli.command(help=HELP["train"])
 @_of_a_run
 @click.option("--out", help="The run's folder (default: a new one under runs/).")
+@click.option("--workers", type=int, help="Processes that do a part of every batch each.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def train(data: str | None, as_json: bool, **options: Any) -> None:
+def train(data: str | None, workers: int | None, as_json: bool, **options: Any) -> None:
     """Train."""
+    if _launched(workers):
+        return
     from pullback.cli.train import train_command
 
     _collect_from_here()
@@ -138,9 +151,12 @@ def sweep(
 @cli.command(help=HELP["resume"])
 @click.argument("run")
 @click.option("--device", help="Where to go on: cpu, torch, cuda, cuda:1, mps or auto.")
+@click.option("--workers", type=int, help="Processes that do a part of every batch each.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def resume(run: str, device: str | None, as_json: bool) -> None:
+def resume(run: str, device: str | None, workers: int | None, as_json: bool) -> None:
     """Resume."""
+    if _launched(workers):
+        return
     from pullback.cli.train import resume_command
 
     _collect_from_here()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +16,7 @@ from pullback.data.dataset import Data
 from pullback.engine.beside import load_beside
 from pullback.train.fit import Run, data_of_source, resume, run_settings
 from pullback.train.run_folder import RunFolder
+from pullback.train.workers import workers
 
 INTERRUPTED = 130
 
@@ -21,6 +24,7 @@ INTERRUPTED = 130
 def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> int:
     """Train on a named data set, a file or a folder; return the exit code."""
     began = time.monotonic()
+    _only_the_first_speaks()
     out = options.pop("out")
     request = Request.of("train", name, options)
     report = reporter(as_json)
@@ -40,6 +44,7 @@ def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> i
 def resume_command(path: str, device: str | None, as_json: bool) -> int:
     """Continue a run; return the exit code."""
     began = time.monotonic()
+    _only_the_first_speaks()
     folder = RunFolder(path)
     _, source = folder.read_config()
     data = data_of_source(folder, source)
@@ -47,6 +52,12 @@ def resume_command(path: str, device: str | None, as_json: bool) -> int:
     with report:
         run = resume(path, data, device=device, callbacks=(report,))
     return _close(run, data, report, began)
+
+
+def _only_the_first_speaks() -> None:
+    """Say nothing on standard output where this is one of several workers, but the first."""
+    if workers().rank:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (until the process ends)
 
 
 def _load_beside() -> None:
@@ -57,10 +68,11 @@ def _load_beside() -> None:
 
 def _close(run: Run, data: Data, report: Any, began: float) -> int:
     figures = {}
-    if data.test is not None:
+    if data.test is not None and workers().rank == 0:
         measured = run.model.evaluate(data.test)
         figures = {f"test_{key}": value for key, value in measured.items()}
     report.done(run, figures, time.monotonic() - began)
+    workers().done()
     return INTERRUPTED if run.stopped == "interrupted" else 0
 
 

@@ -9,12 +9,13 @@ import numpy as np
 
 from pullback.core.context import Context
 from pullback.core.map import Map
-from pullback.core.spec import Specs
+from pullback.core.spec import Spec, Specs
 from pullback.core.theta import Theta
 from pullback.data.batches import Batches
 from pullback.engine import Device, lower_loss
 from pullback.losses.base import Loss, term_weights
 from pullback.train.metrics import Metric, Tally
+from pullback.train.workers import ALONE, Workers
 
 EVALUATION_BATCH = 1024
 """Examples at once where no gradient is needed: large enough to keep the processor busy."""
@@ -41,15 +42,15 @@ def evaluate(
     batches: Batches,
     prefix: str = "",
     device: Device | None = None,
+    here: Workers = ALONE,
 ) -> dict[str, Any]:
     """Return ``{"loss": ..., metric: ...}`` over all examples of ``batches``."""
     device = device or Device()
     ctx, loss = Context(state=state), lower_loss(loss) if device.compiled else loss
     tally: Tally | None = None
-    count = len(batches.dataset)
-    rows = np.arange(count)
+    rows = np.arange(len(batches.dataset))[here.part(len(batches.dataset))]
     with batches.ahead(rows):
-        for start in range(0, count, batches.batch_size):
+        for start in range(0, len(rows), batches.batch_size):
             x, target, weight = batches.gather(rows[start : start + batches.batch_size])
             y, _ = net.forward(theta, device.put(x), ctx)
             values, _ = loss.forward(y, device.put(target))
@@ -57,4 +58,15 @@ def evaluate(
             if tally is None:
                 tally = Tally(metrics, y.shape[-1] if y.ndim > 1 else 1, y.dtype.name)
             tally.add(values, y, target, weight, term_weights(loss, target, weight))
+    if here.count > 1:
+        tally = tally or Tally(metrics, *_outputs(net, theta, batches))
+        for sums in tally.sums:
+            here.add(sums)
     return tally.results(prefix) if tally else {}
+
+
+def _outputs(net: Map, theta: Theta, batches: Batches) -> tuple[int, str]:
+    """Return the width and the dtype of the outputs of a worker that has no example."""
+    dtype = str(theta.flat.dtype)
+    y: Any = net.spec(Spec(tuple(batches.dataset.x.shape[1:]), dtype))
+    return (y.shape[-1] if y.shape else 1), dtype

@@ -161,7 +161,8 @@ def run_settings(
     folder = None
     if out is not None:
         folder = RunFolder(out)
-        folder.create(settings, source or {})
+        if training.loop.workers.rank == 0:
+            folder.create(settings, source or {})
     return training.run(folder)
 
 
@@ -267,15 +268,16 @@ class Training:
     def _save(self, folder: RunFolder | None) -> None:
         if folder is not None:
             self.loop.save(folder.checkpoint)
-            self.model().save(folder.model)
-            folder.write_history(self.loop.history())
+            if self.loop.workers.rank == 0:
+                self.model().save(folder.model)
+                folder.write_history(self.loop.history())
 
     def _close_epoch(self, folder: RunFolder | None) -> None:
         self._save(folder)
-        if folder is not None:
+        if folder is not None and self.loop.workers.rank == 0:
             self.loop.emit(Saved(self.loop.position.epoch, folder.model))
 
     def _finish(self, folder: RunFolder | None) -> None:
         self._save(folder)
-        if folder is not None:
+        if folder is not None and self.loop.workers.rank == 0:
             folder.write_curves(self.loop.history())

@@ -81,7 +81,7 @@ class Loop:
         self.normalizer = normalizer
         self.stepper = Stepper(settings, train, normalizer, self.batch_size, self.optimizer)
         self.learner, self.tally = self.stepper.learner, self.stepper.tally
-        self.device = self.stepper.device
+        self.device, self.workers = self.stepper.device, self.stepper.workers
         check_parts_fit(self.stepper, train, normalizer)
         self.stepper.fit_optimizer()
         self.position = Position()
@@ -122,13 +122,19 @@ class Loop:
             "state": self.device.host(self.learner.state),
             "slots": self.device.host(slots),
             "step": np.array(self.learner.step),
-            "sums": {str(i): sums for i, sums in enumerate(self.tally.sums)},
+            "sums": {str(i): self._total(sums) for i, sums in enumerate(self.tally.sums)},
         }
         if self.best is not None:
             kept["best"] = self.best
         if self.stepper.watch is not None:
             kept["watch"] = self.stepper.watch.sums
         return kept
+
+    def _total(self, sums: np.ndarray) -> np.ndarray:
+        """Return the sum over the workers."""
+        total = sums.copy()
+        self.workers.add(total)
+        return total
 
     def data_digest(self) -> str:
         """Return a digest of the training targets and a sample of the inputs."""
@@ -140,8 +146,10 @@ class Loop:
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint."""
-        save_checkpoint(path, self.tensors(), self.position, self.data_digest())
+        """Write the checkpoint; of several workers, the first one does."""
+        tensors = self.tensors()
+        if self.workers.rank == 0:
+            save_checkpoint(path, tensors, self.position, self.data_digest())
 
     def restore(self, path: Path) -> None:
         """Go back to where a checkpoint was written."""
@@ -153,7 +161,7 @@ class Loop:
         self.learner.state = map_leaves(put, found.get("state", {}))
         self.learner.step = int(found["step"])
         for sums, value in zip(self.tally.sums, found["sums"].values(), strict=True):
-            sums[...] = value
+            sums[...] = value if self.workers.rank == 0 else 0
         if self.stepper.watch is not None:
             for name, value in found["watch"].items():
                 self.stepper.watch.sums[name][...] = value
@@ -219,7 +227,7 @@ class Loop:
         first = position.batch
         with self.stepper.batches.ahead(rows[first * size :]):
             while position.batch < self.steps_per_epoch:
-                if reason := self._reason_before_step(interrupt):
+                if reason := self._agreed(self._reason_before_step(interrupt)):
                     return reason
                 position.batch += self.stepper.take(rows, position.batch)
                 self._audit(rows[(position.batch - 1) * size : position.batch * size])
@@ -237,6 +245,8 @@ class Loop:
 
     def _close_epoch(self, seconds: float) -> None:
         position = self.position
+        for sums in self.tally.sums:
+            self.workers.add(sums)
         record = {"epoch": position.epoch + 1, **self.tally.results()}
         if self.stepper.watch is not None:
             record |= self.stepper.watch.results()
@@ -245,7 +255,7 @@ class Loop:
             record |= evaluate(
                 self._held_net, self.settings.loss, self.settings.metrics,
                 self.evaluated_theta(), self.learner.state, self._held_batches, "val_",
-                self.device,
+                self.device, self.workers,
             )  # fmt: skip
         record["lr"] = self.optimizer.lr_at(self.learner.step - 1, self.learner.slots)
         record["seconds"] = round(seconds, 4)
@@ -262,6 +272,11 @@ class Loop:
             self.position.best_value, self.position.best_epoch = monitored, self.position.epoch
             if self.best is not None:
                 self.best = self._snapshot()
+
+    def _agreed(self, reason: str | None) -> str | None:
+        """Return a reason to stop that one of the workers has, the same for all of them."""
+        reasons = [None, *REASONS]
+        return reasons[self.workers.agreed(reasons.index(reason))]
 
     def _reason_before_step(self, interrupt: InterruptRequest) -> str | None:
         settings = self.settings

@@ -14,12 +14,14 @@ from pullback.core.arrays import copy
 from pullback.core.context import Context
 from pullback.core.map import Map
 from pullback.core.theta import Theta
+from pullback.core.tree import map_leaves
 from pullback.engine import MomentTally, all_finite, replayed
 from pullback.extend import Evidence
 from pullback.losses.base import Loss, term_weights
 from pullback.losses.gradient import Pass, forward_error_backward
 from pullback.optim import Optimizer
 from pullback.train.diagnose import explain_nonfinite
+from pullback.train.workers import ALONE, Workers
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Step:
     explains a step that went wrong, and with ``reference_loss`` (``loss`` by default) shows the
     batch to an optimiser that looks. With ``pieces`` above 1 the batch goes through in so many
     parts whose gradients add up to that of the whole. ``moments``, where there are, are told of
-    every whole batch.
+    every whole batch. With ``workers``, this one's part of the batch goes through here.
     """
 
     net: Map
@@ -56,11 +58,17 @@ class Step:
     pieces: int = 1
     moments: MomentTally | None = None
     reference_loss: Loss | None = None
+    workers: Workers = ALONE
 
     def __call__(
         self, learner: Learner, x: np.ndarray, target: np.ndarray, weight: np.ndarray | None
     ) -> list[tuple[slice, Pass]]:
         """Take one step; return each part of the batch with what its pass left.
+
+        Args:
+            learner: what changes.
+            x: the inputs of this worker's part of the batch.
+            target, weight: of the whole batch.
 
         Raises:
             NonFiniteError: the loss or the gradient is not finite; nothing has been updated.
@@ -70,15 +78,18 @@ class Step:
         counted = term_weights(self.loss, target, weight)
         moments = self.moments if self.moments and self.moments.examples == len(x) else None
         take = self._passes if moments is None else self._watched_passes
-        total = float(len(x)) if counted is None else float(counted.sum())
-        for part in parts(len(x), self.pieces):
+        total = float(len(target)) if counted is None else float(counted.sum())
+        first = self.workers.part(len(target)).start
+        ctx = Context(True, self.seed, learner.step, first, "", state)
+        for own in parts(len(x), self.pieces):
             # 1 forward, 2 error, 3 backward
-            ctx = Context(True, self.seed, learner.step, part.start, "", state)
+            part = slice(first + own.start, first + own.stop)
+            ctx = ctx._replace(first=part.start, state=state)
             found = take(
                 self.net,
                 self.loss,
                 learner.theta,
-                cut(x, part),
+                cut(x, own),
                 cut(target, part),
                 learner.gradient,
                 ctx,
@@ -87,13 +98,15 @@ class Step:
                 accumulate=bool(passes),
             )
             if not all_finite(found.values):
-                self._explain(learner, cut(x, part), cut(target, part), ctx)
+                self._explain(learner, cut(x, own), cut(target, part), ctx)
             state = self.net.advance(state, found.residual) if state else state
             if self.pieces > 1:  # the next part is worked out in the same buffers
                 found = replace(found, values=copy(found.values), y=copy(found.y))
             passes.append((part, found))
+        if self.workers.count > 1:
+            state = self._together(learner, state, bool(passes))
         if not all_finite(learner.gradient.flat):
-            self._explain(learner, x, target, ctx)
+            self._explain(learner, x, cut(target, slice(first, first + len(x))), ctx)
         if moments is not None:
             moments.add(learner.gradient.flat, found.share, alike=found.weight is None)
         # 4 update
@@ -106,6 +119,16 @@ class Step:
         learner.state = state
         learner.step += 1
         return passes
+
+    def _together(self, learner: Learner, state: Any, any_here: bool) -> Any:
+        """Add up the workers' gradients; return the mean of their states."""
+        if self.pieces > 1:
+            if not any_here:
+                learner.gradient.flat[...] = 0
+            self.workers.add(learner.gradient.flat)
+        elif not any_here:
+            self.workers.nothing(learner.gradient)
+        return map_leaves(self.workers.mean, state)
 
     def evidence(
         self, learner: Learner, x: np.ndarray, target: np.ndarray, weight: np.ndarray | None
@@ -124,6 +147,8 @@ class Step:
 
     @cached_property
     def _passes(self) -> Callable[..., Pass]:
+        if self.workers.count > 1 and self.pieces == 1:
+            return partial(forward_error_backward, write=self.workers.write)
         return replayed(forward_error_backward, self.net, self.loss)
 
     @cached_property
@@ -138,7 +163,7 @@ class Step:
 
 def parts(count: int, pieces: int) -> list[slice]:
     """Return ``pieces`` (or fewer) slices of equal size, the last perhaps smaller."""
-    size = math.ceil(count / pieces)
+    size = max(1, math.ceil(count / pieces))
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 

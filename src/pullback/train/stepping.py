@@ -34,6 +34,7 @@ from pullback.train.mixup import mix
 from pullback.train.settings import Settings
 from pullback.train.step import Learner, Step, cut, parts
 from pullback.train.watch import Watch, check_watch
+from pullback.train.workers import only_alone, workers
 
 
 class Stepper:
@@ -58,6 +59,16 @@ class Stepper:
         self.settings, self.batch_size, self.optimizer = settings, batch_size, optimizer
         self.not_captured: str | None = None
         self.device = find_device(settings.device, settings.dtype)
+        self.workers = workers()
+        only_alone(
+            self.workers,
+            **{
+                "watch": bool(settings.watch),
+                "audit": settings.audit is not None,
+                f"device={settings.device!r}": not self.device.compiled,
+                type(optimizer).__name__: optimizer.due(0),
+            },
+        )
         self.spec = Spec(tuple(train.x.shape[1:]), settings.dtype)
         cut = any_length(settings.net, self.spec)
         self.batches = lower_batches(train, normalizer, batch_size, settings.dtype, cut)
@@ -71,7 +82,8 @@ class Stepper:
         settings = self.settings
         net, loss, optimizer = settings.net, settings.loss, self.optimizer
         if self.device.compiled:
-            piece = parts(self.batch_size, settings.accumulate)[0].stop
+            part = self.workers.largest_part(self.batch_size)
+            piece = parts(part, settings.accumulate)[0].stop
             net = lower_sequences(net, self.spec, piece, sparse=self.batches.sparse)
             loss, optimizer = lower_loss(loss), lower_optimizer(optimizer, settings.dtype)
         else:
@@ -84,6 +96,7 @@ class Stepper:
             seed=settings.seed,
             pieces=settings.accumulate,
             reference_loss=settings.loss,
+            workers=self.workers,
         )
 
     def _start(self) -> Learner:
@@ -120,7 +133,7 @@ class Stepper:
 
     def _program_to_be(self) -> Any:
         settings = self.settings
-        if settings.augment is not None or settings.mixup:
+        if settings.augment is not None or settings.mixup or self.workers.count > 1:
             return None
         if settings.accumulate > 1 or self.tally.job is None:
             return None
@@ -193,7 +206,8 @@ class Stepper:
     def one_step(self, index: np.ndarray) -> None:
         """Take one step on the examples ``index``."""
         x, target, weight = self.gather(index)
-        host = self.device.host
+        x, host = x[self.workers.part(len(index))], self.device.host
+        self.workers.at_step(self.learner.step)
         for part, found in self.step(self.learner, x, target, weight):
             self.tally.add(
                 host(found.values),
