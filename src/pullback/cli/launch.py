@@ -15,6 +15,8 @@ from pullback.train.heartbeat import LOST
 
 GRACE = 9.0
 """Seconds in which the others find out who has failed, where, and end by themselves."""
+TOLD = 2.0
+"""Seconds in which they end once one of them has found out."""
 AFTER = 9.0
 """Seconds in which the others end once one has ended without a fault."""
 TEXT = {
@@ -93,7 +95,8 @@ def _pause() -> None:
 def _after_failure(processes: list[subprocess.Popen[bytes]], first: tuple[int, int]) -> int:
     """Let the others end, and say who failed; return the exit code."""
     rank, code = first
-    end = time.monotonic() + GRACE
+    told = code == LOST  # the one that is lost may never end by itself
+    end = time.monotonic() + (TOLD if told else GRACE)
     while time.monotonic() < end and None in _codes(processes):
         _pause()
     codes = [c for c in _codes(processes) if c is not None]

@@ -47,7 +47,8 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def begin(self) -> None:
-        """Speak and listen from now on."""
+        """Speak, and listen from now on."""
+        self._speak()  # also of one that dies at once it is known where it was
         self._thread.start()
 
     def end(self) -> None:
@@ -71,6 +72,11 @@ class Heartbeat:
             if found is not None or time.monotonic() >= end:
                 return found
             time.sleep(BEAT)
+
+    def let_hear(self) -> None:
+        """Give the others time to find out for themselves: the store is the first worker's."""
+        if self.rank == 0:
+            time.sleep(2 * BEAT)
 
     def _run(self) -> None:
         while not self._over.wait(BEAT):
@@ -117,4 +123,5 @@ class Heartbeat:
         if self._over.is_set():
             return
         print(f"pullback: {line}", file=sys.stderr, flush=True)
+        self.let_hear()
         os._exit(LOST)

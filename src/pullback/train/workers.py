@@ -97,9 +97,9 @@ class Processes(Workers):
             timedelta(seconds=60), wait_for_workers=False,
         )  # fmt: skip
         self._heartbeat = Heartbeat(store, rank, count)
+        self._heartbeat.begin()
         patience = timedelta(seconds=10 * SILENCE)  # the heartbeat finds out before
         group.init_process_group("gloo", store=store, rank=rank, world_size=count, timeout=patience)
-        self._heartbeat.begin()
 
     def part(self, examples: int) -> slice:
         """Return a run of the batch's examples; those of the workers differ by one at most."""
@@ -170,6 +170,7 @@ class Processes(Workers):
     def _lost(self, error: RuntimeError) -> None:
         """Raise an error that names who is gone."""
         who = self._heartbeat.missing(wait=True)
+        self._heartbeat.let_hear()
         raise WorkerLost(who or TEXT["lost"].format(error=str(error).splitlines()[0])) from None
 
 
