@@ -187,24 +187,14 @@ EQUIVALENT: dict[str, str] = {
         "e != (len(y),) or target.dtype.kind not in 'ui' or (not len(target)):"
     ): "targets are as many as outputs here",
     (
-        "Contraction.sum [condition] if fast is not None and isinstance(self.operands[0],"
-        " np.ndarray):  ->  if False:"
+        "Contraction.sum [condition] if fast is not None:  ->  if False:"
     ): "the general sum gives the same; it is only slower",
     (
         "_einsum [condition] if isinstance(operands[0], np.ndarray):  ->  if False:"
     ): "einsum of NumPy's namespace gives the same; it is only slower",
     (
-        "_outer_over_positions [constant] flat_x = x.reshape(-1, x.shape[-1])  ->  flat_x"
-        " = x.reshape(-2, x.shape[-1])"
-    ): "any number below 0 stands for the one axis",
-    (
-        "_outer_over_positions [constant] return np.matmul(flat_x.T, delta.reshape(-1, de"
-        "lta.shape[-1]), out=out)  ->  return np.matmul(flat_x.T, delta.reshape(-2, delta"
-        ".shape[-1]), out=out)"
-    ): "any number below 0 stands for the one axis",
-    (
-        "_over_examples [axis] result: np.ndarray = np.add.reduce(delta, axis=0, out=out)"
-        "  ->  result: np.ndarray = np.add.reduce(delta, out=out)"
+        "_over_examples [axis] return np.add.reduce(delta, axis=0, out=out)  ->  return np"
+        ".add.reduce(delta, out=out)"
     ): "the first axis is meant where none is named",
     (
         "sigmoid [mask] return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))  ->  return xp."
