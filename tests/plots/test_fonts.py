@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
+from PIL import Image
 
 from pullback.plots import base, fonts
 
@@ -41,8 +43,8 @@ def a_font(path: Path, letters: str, family: str) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _only_fonts_of_matplotlib(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    own = [font for font in font_manager.fontManager.ttflist if "mpl-data" in font.fname]
+def _no_chinese_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    own = [one for one in font_manager.fontManager.ttflist if one.name not in fonts.FAMILIES]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda *a, **k: [])
     fonts._with.cache_clear()
@@ -54,13 +56,10 @@ def _only_fonts_of_matplotlib(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 def picture_of(title: str) -> np.ndarray:
     """The pixels of a figure with nothing but a title."""
-    from matplotlib import image
-
     ax = base.new_axes(figsize=(3, 1))
     ax.set_axis_off()
     ax.set_title(title)
-    file = __import__("io").BytesIO(base.picture(ax))
-    return np.asarray(image.imread(file))[..., :3]
+    return np.asarray(Image.open(io.BytesIO(base.picture(ax))).convert("RGB")) / 255
 
 
 def test_letters_the_font_lacks_are_drawn_by_one_that_has_them(

@@ -42,7 +42,8 @@ def new_panels(rows: int, columns: int, **figure: Any) -> list[Axes]:
 
 def save(ax: Axes, file: str | Path | IO[bytes], **options: Any) -> None:
     """Write the figure that ``ax`` stands in to a file; its kind is that of the file's name."""
-    ax.figure.savefig(file, **{"dpi": DPI, **options})
+    figure: Any = ax.figure
+    figure.savefig(file, **{"dpi": DPI, **options})
 
 
 def picture(ax: Axes, **options: Any) -> bytes:
