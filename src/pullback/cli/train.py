@@ -52,7 +52,7 @@ def resume_command(path: str, as_json: bool) -> int:
 def _load_beside() -> None:
     """Load what is slow to load on another processor, while this one reads the data."""
     load_beside()
-    import_module("matplotlib.figure")
+    import_module("pullback.plots.figure")
 
 
 def _close(run: Run, data: Data, report: Any, began: float) -> int:

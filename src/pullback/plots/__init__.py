@@ -3,6 +3,24 @@
 They take their words from whoever calls them, and matplotlib is loaded when the first is drawn.
 """
 
-from pullback.plots.base import new_axes, new_panels, picture, save
+from pullback.plots.base import COLOURS, new_axes, new_panels, picture, plain, save
+from pullback.plots.confusion import confusion
+from pullback.plots.lines import lines
+from pullback.plots.pictures import boxes, image
+from pullback.plots.points import points
+from pullback.plots.rates import learning_rates
 
-__all__ = ["new_axes", "new_panels", "picture", "save"]
+__all__ = [
+    "COLOURS",
+    "boxes",
+    "confusion",
+    "image",
+    "learning_rates",
+    "lines",
+    "new_axes",
+    "new_panels",
+    "picture",
+    "plain",
+    "points",
+    "save",
+]

@@ -51,3 +51,9 @@ def picture(ax: Axes, **options: Any) -> bytes:
     file = io.BytesIO()
     save(ax, file, format="png", **options)
     return file.getvalue()
+
+
+def plain(name: str, longest: int | None = None) -> str:
+    """Return a name for a picture: its dollars are no formulas, and a long one is cut."""
+    short = name if longest is None or len(name) <= longest else name[: longest - 1] + "…"
+    return short.replace("$", r"\$")

@@ -49,20 +49,20 @@ def fit_fonts(artist: Any) -> None:
     of ``FAMILIES`` has are told to the log ``pullback``, once.
     """
     for text in artist.findobj(Text):
-        letters = {letter for letter in text.get_text() if letter.isprintable()}
+        if text.get_text().isascii():  # which every font has
+            continue
         own = text.get_fontfamily()
-        lacking = letters - _letters_of(own)
+        lacking = _lacking({one for one in text.get_text() if one.isprintable()}, own)
         if lacking:
             found = _with(frozenset(lacking))
             if found:
                 text.set_fontfamily([*own, *found])
 
 
-def _letters_of(families: Iterable[str]) -> set[str]:
+def _lacking(letters: set[str], families: Iterable[str]) -> set[str]:
     # as properties: a name alone would be read as a pattern, in which a hyphen ends the name
     wanted = (font_manager.FontProperties(family=[family]) for family in families)
-    paths = map(font_manager.findfont, wanted)
-    return {letter for path in paths for letter in _letters(path)}
+    return letters.difference(*(_letters(font_manager.findfont(one)) for one in wanted))
 
 
 @cache

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pullback.core.errors import ConfigError, suggestion
+from pullback.plots import lines, new_panels, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PLOT_LABELS = {
     "epoch": "epoch",
@@ -55,21 +59,26 @@ class History:
 
     def plot(self, path: str | Path | IO[bytes]) -> None:
         """Draw loss and, where there is one, accuracy of training and validation to a file."""
-        # The figure class alone: pyplot would look for a screen, and costs most of a second.
-        from matplotlib.figure import Figure
+        save(self.draw()[0], path)
 
+    def draw(self, **figure: Any) -> list[Axes]:
+        """Return the axes that ``plot`` writes: of the loss, then of the accuracy."""
         shown = [name for name in ("loss", "accuracy") if name in self] or ["loss"]
         # The margins are fixed: finding the best would draw everything twice.
-        figure = Figure(figsize=(5 * len(shown), 3.6))
-        figure.subplots_adjust(left=0.1 / len(shown), right=0.98, bottom=0.14, top=0.9, wspace=0.16)
-        for position, name in enumerate(shown, start=1):
-            axes = figure.add_subplot(1, len(shown), position)
-            for key, label in ((name, "train"), (f"val_{name}", "validation")):
-                if key in self:
-                    axes.plot(self["epoch"], self[key], marker=".", label=PLOT_LABELS[label])
-            axes.set_xlabel(PLOT_LABELS["epoch"])
-            axes.set_title(PLOT_LABELS[name])
-            axes.grid(alpha=0.3)
-            if self.records:
-                axes.legend(loc="upper right" if name == "loss" else "lower right")
-        figure.savefig(path, dpi=120)
+        size = (5 * len(shown), 3.6)
+        panels = new_panels(1, len(shown), **{"figsize": size, "layout": None, **figure})
+        margins = {"left": 0.1 / len(shown), "right": 0.98, "bottom": 0.14, "top": 0.9}
+        panels[0].figure.subplots_adjust(**margins, wspace=0.16)
+        return [self.curve(name, ax) for name, ax in zip(shown, panels, strict=True)]
+
+    def curve(self, name: str, ax: Axes | None = None) -> Axes:
+        """Draw a figure of training and validation over the epochs; return the axes."""
+        found = {
+            PLOT_LABELS[label]: (self["epoch"], self[key])
+            for key, label in ((name, "train"), (f"val_{name}", "validation"))
+            if key in self
+        }
+        if self.records and not found:
+            self[name]  # which says what there is
+        labels = {"xlabel": PLOT_LABELS["epoch"], "title": PLOT_LABELS.get(name, name)}
+        return lines(found, ax, **labels, legend="upper right" if name == "loss" else "lower right")
