@@ -86,6 +86,7 @@ def _of_a_run(command: Any) -> Any:
 @cli.command(help=HELP["train"])
 @_of_a_run
 @click.option("--out", help="The run's folder (default: a new one under runs/).")
+@click.option("--tensorboard", help="A folder for the run's events, which TensorBoard shows.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def train(data: str | None, as_json: bool, **options: Any) -> None:
     """Train."""
@@ -137,13 +138,14 @@ def sweep(
 
 @cli.command(help=HELP["resume"])
 @click.argument("run")
+@click.option("--tensorboard", help="Another folder for TensorBoard's events than the run has.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def resume(run: str, as_json: bool) -> None:
+def resume(run: str, tensorboard: str | None, as_json: bool) -> None:
     """Resume."""
     from pullback.cli.train import resume_command
 
     _collect_from_here()
-    _exit(resume_command(run, as_json))
+    _exit(resume_command(run, tensorboard, as_json))
 
 
 @cli.command(help=HELP["evaluate"])

@@ -21,7 +21,7 @@ INTERRUPTED = 130
 def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> int:
     """Train on a named data set, a file or a folder; return the exit code."""
     began = time.monotonic()
-    out = options.pop("out")
+    out, tensorboard = options.pop("out"), options.pop("tensorboard")
     request = Request.of("train", name, options)
     report = reporter(as_json)
     Thread(target=_load_beside).start()
@@ -33,11 +33,12 @@ def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> i
             callbacks=(report,),
             out=out or new_folder(data.name),
             source=request.source(data),
+            tensorboard=tensorboard,
         )
     return _close(run, data, report, began)
 
 
-def resume_command(path: str, as_json: bool) -> int:
+def resume_command(path: str, tensorboard: str | None, as_json: bool) -> int:
     """Continue a run; return the exit code."""
     began = time.monotonic()
     folder = RunFolder(path)
@@ -45,7 +46,7 @@ def resume_command(path: str, as_json: bool) -> int:
     data = data_of_source(folder, source)
     report = reporter(as_json)
     with report:
-        run = resume(path, data, callbacks=(report,))
+        run = resume(path, data, callbacks=(report,), tensorboard=tensorboard)
     return _close(run, data, report, began)
 
 

@@ -19,8 +19,9 @@ from pullback.train.events import Callback, Saved
 from pullback.train.history import History
 from pullback.train.loop import UNFINISHED, Loop
 from pullback.train.model import Model
-from pullback.train.run_folder import RunFolder
+from pullback.train.run_folder import RunFolder, config_text
 from pullback.train.settings import Settings, settings_for
+from pullback.train.tensorboard import TensorBoard
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def fit(
     every: int = 1,
     callbacks: Sequence[Callback] = (),
     out: str | Path | None = None,
+    tensorboard: str | Path | None = None,
 ) -> Run:
     """Train ``net`` by backpropagation and gradient descent.
 
@@ -103,6 +105,8 @@ def fit(
         every: look at them every so many steps.
         callbacks: functions that are called with every event of ``pullback.train.events``.
         out: a folder for the run's files; it can then be resumed.
+        tensorboard: a folder for the run's events, which TensorBoard shows; the extra
+            ``pullback[tensorboard]`` has to be installed. A run that is resumed goes on there.
 
     Raises:
         ConfigError: a value that cannot be used.
@@ -139,7 +143,9 @@ def fit(
         every=every,
     )
     held = validation if isinstance(validation, Dataset) else None
-    return run_settings(settings, data, held=held, callbacks=callbacks, out=out)
+    return run_settings(
+        settings, data, held=held, callbacks=callbacks, out=out, tensorboard=tensorboard
+    )
 
 
 def run_settings(
@@ -150,13 +156,19 @@ def run_settings(
     callbacks: Sequence[Callback] = (),
     out: str | Path | None = None,
     source: dict[str, Any] | None = None,
+    tensorboard: str | Path | None = None,
 ) -> Run:
     """Train from settings; ``source`` says, in the run's folder, where the data came from."""
+    source = dict(source or {})
+    if tensorboard is not None:
+        source["tensorboard"] = str(Path(tensorboard).absolute())
+        board = TensorBoard(tensorboard, settings, config_text(settings, source))
+        callbacks = (*callbacks, board)
     training = Training(settings, data, held, tuple(callbacks))
     folder = None
     if out is not None:
         folder = RunFolder(out)
-        folder.create(settings, source or {})
+        folder.create(settings, source)
     return training.run(folder)
 
 
@@ -166,6 +178,7 @@ def resume(
     *,
     validation: Dataset | None = None,
     callbacks: Sequence[Callback] = (),
+    tensorboard: str | Path | None = None,
 ) -> Run:
     """Continue a run from its folder, bit for bit as if it had not been stopped.
 
@@ -174,6 +187,7 @@ def resume(
         data: the same data as at the start; not needed where the run names its data set.
         validation: the same validation data set, where one was given to ``fit``.
         callbacks: as for ``fit``.
+        tensorboard: another folder for TensorBoard's events than the run has, where it has one.
 
     Raises:
         ConfigError: there is no run in the folder, or it needs its data.
@@ -186,6 +200,11 @@ def resume(
     training = Training(settings, data, validation, tuple(callbacks))
     if folder.checkpoint.exists():
         training.loop.restore(folder.checkpoint)
+    events = tensorboard or source.get("tensorboard")
+    if events is not None:
+        text = config_text(settings, source)
+        board = TensorBoard(events, settings, text, training.loop.history())
+        training.loop.callbacks = (*training.loop.callbacks, board)
     return training.run(folder)
 
 

@@ -42,16 +42,13 @@ class RunFolder:
             ConfigError: there is a run in the folder already.
             StorageError: it cannot be written.
         """
-        import tomli_w
-
         if self.checkpoint.exists():  # a run that never came so far has nothing to lose
             raise ConfigError(
                 f"{self.path}: there is a run here already; continue it with "
                 f"'pullback resume {self.path}', or choose another folder with --out"
             )
         make_folder(self.path)
-        content = {**source, "settings": _without_none(to_config(settings))}
-        write_whole(self.config, tomli_w.dumps(content).encode())
+        write_whole(self.config, config_text(settings, source).encode())
 
     def read_config(self) -> tuple[Settings, dict[str, Any]]:
         """Return the settings and the data's source.
@@ -100,6 +97,13 @@ class RunFolder:
             draw(picture)
             write_whole(self.path / name, picture.getvalue())
         return [CONFUSION_TABLE, *drawings]
+
+
+def config_text(settings: Settings, source: dict[str, Any]) -> str:
+    """Return the text of ``config.toml``."""
+    import tomli_w
+
+    return tomli_w.dumps({**source, "settings": _without_none(to_config(settings))})
 
 
 def _without_none(value: Any) -> Any:
