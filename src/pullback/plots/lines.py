@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pullback.plots.base import new_axes, plain
+from pullback.plots.base import COLOURS, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+STYLES = ("-", "--", ":", "-.")
+"""Of the lines for which there are no more colours."""
 MARKED = 60
 """Points up to which each is marked, so that a single one is seen."""
 
@@ -32,8 +34,9 @@ def lines(
         legend: where the names stand, as matplotlib calls it.
     """
     ax = new_axes(ax, figsize=(6, 3.6))
-    for name, (x, y) in curves.items():
-        ax.plot(x, y, marker="." if len(x) <= MARKED else "", label=plain(name))
+    for place, (name, (x, y)) in enumerate(curves.items()):
+        style = STYLES[place // len(COLOURS) % len(STYLES)]
+        ax.plot(x, y, style, marker="." if len(x) <= MARKED else "", label=plain(name))
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.set_title(title)

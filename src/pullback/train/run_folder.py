@@ -56,20 +56,31 @@ class RunFolder:
         Raises:
             ConfigError: there is no run here, or its ``config.toml`` cannot be used.
         """
-        if not self.config.is_file():
-            raise ConfigError(f"{self.path}: there is no run here ({CONFIG} is missing)")
+        content = self.content()
         try:
-            content = tomllib.loads(self.config.read_text("utf-8"))
             settings = from_config(content.pop("settings"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
-            raise ConfigError(
-                f"{self.config}: cannot be read as a configuration: {error}"
-            ) from None
         except PullbackError as error:
             raise ConfigError(f"{self.config}: {error}") from None
         if not isinstance(settings, Settings):
             raise ConfigError(f"{self.config}: [settings] does not describe a run")
         return settings, content
+
+    def content(self) -> dict[str, Any]:
+        """Return what ``config.toml`` says, as plain data.
+
+        Raises:
+            ConfigError: there is no run here, or its ``config.toml`` is damaged.
+        """
+        if not self.config.is_file():
+            raise ConfigError(f"{self.path}: there is no run here ({CONFIG} is missing)")
+        try:
+            content = tomllib.loads(self.config.read_text("utf-8"))
+            content["settings"]
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+            raise ConfigError(
+                f"{self.config}: cannot be read as a configuration: {error}"
+            ) from None
+        return content
 
     def write_history(self, history: History) -> None:
         """Write ``history.jsonl``."""

@@ -11,8 +11,9 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from pullback.data.dataset import Dataset
-from pullback.plots import confusion, image, new_panels, plain, save
-from pullback.plots.confusion import LONGEST
+from pullback.plots import confusion, image, new_panels, picture, plain, save
+from pullback.plots.confusion import LONGEST, NUMBERED
+from pullback.train import html
 from pullback.train.evaluate import EVALUATION_BATCH
 from pullback.train.metrics import classes_of
 from pullback.train.model import Model
@@ -26,12 +27,14 @@ TEXT = {
     "true": "class",
     "given": "seen as",
     "corner": "class \\ seen as",
+    "right": "Verdicts: {right:,} of {total:,} right, {classes} classes",
+    "read": "a row is a class, a column what it is seen as",
     "wrong": "{count:,} of {total:,} wrong; the surest of them",
     "one": "{true}, seen as\n{given} ({share:.0%})",
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Verdicts:
     """Of each of the ``N`` examples of a data set: its class, the class seen, and how surely.
 
@@ -76,6 +79,19 @@ class Verdicts:
         for name, row in zip(self.classes, self.confusion.tolist(), strict=True):
             table.writerow([name, *row])
         return text.getvalue()
+
+    def __repr__(self) -> str:
+        right = int(np.trace(self.confusion))
+        return TEXT["right"].format(right=right, total=len(self.dataset), classes=len(self.classes))
+
+    def _repr_html_(self) -> str:
+        """Return the confusion matrix; of many classes, its picture."""
+        words = html.paragraph(f"{self!r}; {TEXT['read']}")
+        if len(self.classes) > NUMBERED:
+            return words + html.png(picture(self.confusion_axes(), dpi=60), repr(self))
+        rows = zip(self.classes, self.confusion.tolist(), strict=True)
+        cells = [[name, *counts] for name, counts in rows]
+        return words + html.table([TEXT["corner"], *self.classes], cells)
 
     def draw_confusion(self, file: str | IO[bytes]) -> None:
         """Draw the confusion matrix; a cell is the darker, the larger its share of the class."""
