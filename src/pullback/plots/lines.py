@@ -37,6 +37,8 @@ def lines(
     for place, (name, (x, y)) in enumerate(curves.items()):
         style = STYLES[place // len(COLOURS) % len(STYLES)]
         ax.plot(x, y, style, marker="." if len(x) <= MARKED else "", label=plain(name))
+    if all(isinstance(place, int) for x, _ in curves.values() for place in x):
+        ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.set_title(title)

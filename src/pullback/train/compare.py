@@ -73,7 +73,7 @@ class Comparison:
         return [head, *(_cells(row, keys, figures, ends) for row in self.rows)]
 
     def __str__(self) -> str:
-        cells = [[_cut(cell) for cell in row[:-1]] + row[-1:] for row in self.cells()]
+        cells = [[run, *map(_cut, others), said] for run, *others, said in self.cells()]
         return "\n".join([*aligned(cells), *self._notes()])
 
     __repr__ = __str__
@@ -93,7 +93,7 @@ class Comparison:
     def draw(self, ax: Axes | None = None) -> Axes:
         """Draw the figure of every run over its epochs; return the axes."""
         curves = {
-            self._name(row): (history["epoch"], history[self.by])
+            row["run"]: (history["epoch"], history[self.by])
             for row in self.rows
             if self.by in (history := self.histories[row["run"]])
         }
@@ -106,10 +106,6 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return all but the histories as plain data."""
         return {"by": self.by, "rows": list(self.rows), "left_out": list(self.left_out)}
-
-    def _name(self, row: Row) -> str:
-        point = " ".join(f"{key}={_cut(shown(value))}" for key, value in row["point"].items())
-        return f"{row['run']}: {point}" if point else str(row["run"])
 
 
 def compare(runs: Sequence[str | Path], *, by: str | None = None) -> Comparison:

@@ -27,7 +27,7 @@ def differences(configs: Sequence[Any]) -> dict[str, list[Any]]:
 def _differences(values: list[Any], path: tuple[str, ...]) -> Iterator[tuple[str, list[Any]]]:
     if all(value == values[0] for value in values):
         return
-    if all(isinstance(value, dict) for value in values) and _alike(v.get(TYPE) for v in values):
+    if all(isinstance(value, dict) for value in values) and _alike(map(_kind, values)):
         for key in dict.fromkeys(key for value in values for key in value):
             own = path if key in PLACES else (*path, key)
             yield from _differences([value.get(key) for value in values], own)
@@ -36,6 +36,11 @@ def _differences(values: list[Any], path: tuple[str, ...]) -> Iterator[tuple[str
             yield from _differences(list(parts), (*path, str(place)))
     else:
         yield ".".join(path), [short(value) for value in values]
+
+
+def _kind(config: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what descriptions have in common whose parts can be compared one by one."""
+    return config.get(TYPE), *(len(config[key]) for key in PLACES if key in config)
 
 
 def _alike(values: Any) -> bool:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:  # of use to models of text only: not loaded for the others
     from pullback.data.text.tokens import Tokenizer
 
 TEXT = {
-    "model": "Model({net}, {parameters:,} parameters of {dtype}, examples of shape {shape}{classes})",
+    "model": "Model({net}, {parameters:,} parameters of {dtype}, "
+    "examples of shape {shape}{classes})",
     "classes": ", {count} classes",
 }
 
