@@ -104,8 +104,8 @@ def test_only_settings_that_differ_are_shown(runs):
     }
     both = pb.compare([runs / "fast", runs / "dead"])
     assert {Path(row["run"]).name: row["point"] for row in both.rows} == {
-        "fast": {"net.names": "0 1", "net": "Flatten() Linear(10)"},
-        "dead": {"net.names": "0 1 2", "net": "Flatten() Linear(20) Linear(10)"},
+        "fast": {"net": "Chain(Flatten() Linear(10))"},
+        "dead": {"net": "Chain(Flatten() Linear(20) Linear(10))"},
     }
 
 

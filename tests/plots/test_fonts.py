@@ -13,6 +13,7 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
+from matplotlib.figure import Figure
 from PIL import Image
 
 from pullback.plots import base, fonts
@@ -111,11 +112,27 @@ def test_without_such_a_font_one_line_says_what_to_install(
     assert "\n" not in message
 
 
-def test_axes_that_are_given_are_drawn_into(tmp_path: Path) -> None:
-    from matplotlib.figure import Figure
-
+def test_a_figure_of_ones_own_gets_fonts_when_asked(tmp_path: Path) -> None:
+    font_manager.fontManager.addfont(a_font(tmp_path / "cjk.ttf", TITLE, FAMILY))
     own = Figure().add_subplot()
     assert base.new_axes(own) is own
+    own.set_title(TITLE)
+    with pytest.warns(UserWarning, match="missing from font"):
+        own.figure.savefig(io.BytesIO())
+    base.fit_fonts(own)
+    own.figure.savefig(io.BytesIO())  # a warning is an error here
+    assert own.title.get_fontfamily()[-1] == FAMILY
+
+
+def test_with_a_font_of_this_computer_nothing_is_missing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the fonts that are really installed
+    installed = {font.name for font in font_manager.fontManager.ttflist} & set(fonts.FAMILIES)
+    if not installed:
+        pytest.skip("no Chinese font is installed here (apt install fonts-noto-cjk)")
+    picture_of("".join(sorted(set("混淆矩阵训练损失轮次验证准确率学习曲线"))))
+    assert not caplog.records
 
 
 def test_no_figure_is_kept_and_no_setting_changed() -> None:

@@ -3,7 +3,7 @@
 They take their words from whoever calls them, and matplotlib is loaded when the first is drawn.
 """
 
-from pullback.plots.base import COLOURS, new_axes, new_panels, picture, plain, save
+from pullback.plots.base import COLOURS, fit_fonts, new_axes, new_panels, picture, plain, save
 from pullback.plots.confusion import confusion
 from pullback.plots.lines import lines
 from pullback.plots.pictures import boxes, image
@@ -14,6 +14,7 @@ __all__ = [
     "COLOURS",
     "boxes",
     "confusion",
+    "fit_fonts",
     "image",
     "learning_rates",
     "lines",

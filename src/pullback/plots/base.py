@@ -40,6 +40,16 @@ def new_panels(rows: int, columns: int, **figure: Any) -> list[Axes]:
     return axes
 
 
+def fit_fonts(artist: Any) -> None:
+    """Give the texts of your own figure or axes fonts for letters that theirs lack.
+
+    Those of ``new_axes`` do it by themselves whenever they are drawn.
+    """
+    from pullback.plots import fonts
+
+    fonts.fit_fonts(artist)
+
+
 def save(ax: Axes, file: str | Path | IO[bytes], **options: Any) -> None:
     """Write the figure that ``ax`` stands in to a file; its kind is that of the file's name."""
     figure: Any = ax.figure

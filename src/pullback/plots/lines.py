@@ -33,12 +33,14 @@ def lines(
         xlabel, ylabel, title: words, with the unit where there is one.
         legend: where the names stand, as matplotlib calls it.
     """
+    from matplotlib.ticker import MaxNLocator
+
     ax = new_axes(ax, figsize=(6, 3.6))
     for place, (name, (x, y)) in enumerate(curves.items()):
         style = STYLES[place // len(COLOURS) % len(STYLES)]
         ax.plot(x, y, style, marker="." if len(x) <= MARKED else "", label=plain(name))
     if all(isinstance(place, int) for x, _ in curves.values() for place in x):
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator("auto", steps=(1, 2, 5, 10), integer=True))
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.set_title(title)
