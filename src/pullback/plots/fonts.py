@@ -36,7 +36,7 @@ FAMILIES = (
 TEXT = {
     "missing": "no font here has the letters {letters} of a picture, which shows boxes instead; "
     "install one such as Noto Sans CJK (Debian, Ubuntu: apt install fonts-noto-cjk), WenQuanYi "
-    "Micro Hei or SimHei, and draw again",
+    "Micro Hei or SimHei, and run this again",
 }
 SHOWN = 10
 """Missing letters in the message."""
