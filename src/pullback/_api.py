@@ -14,6 +14,7 @@ from pullback.losses.gradient import value_and_grad
 from pullback.maps import *  # noqa: F403
 from pullback.maps import __all__ as _map_names
 from pullback.train import events
+from pullback.train.compare import Comparison, compare
 from pullback.train.fit import Run, fit, resume
 from pullback.train.history import History
 from pullback.train.lrfind import lrfind
@@ -26,6 +27,7 @@ from pullback.train.walk import Walk, walk
 __all__ = [
     "MAPS",
     "C",
+    "Comparison",
     "Context",
     "Contraction",
     "History",
@@ -39,6 +41,7 @@ __all__ = [
     "Walk",
     "check_loss",
     "check_map",
+    "compare",
     "data",
     "errors",
     "events",

@@ -111,7 +111,9 @@ def test_every_option_of_fit_is_a_flag():
                       "clip_value", "clip_norm", "clip_global_norm"},
         "augment": {"shift", "augment"},
     }  # fmt: skip
-    elsewhere = {"data", "out", "callbacks"}  # the argument, a flag of its own, the progress
+    own = {"out", "tensorboard"}  # where the run is kept and told: flags, and no settings of it
+    assert own <= {parameter.name for parameter in cli.commands["train"].params}
+    elsewhere = {"data", "callbacks"} | own  # the argument, the progress
     keys = {option.key for option in RECIPE_OPTIONS}
     plain = set(inspect.signature(pb.fit).parameters) - elsewhere - set(by_flags)
     assert plain <= keys

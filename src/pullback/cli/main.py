@@ -1,4 +1,5 @@
-"""``pullback``: train, lrfind, sweep, evaluate, predict, generate, resume, check, step, datasets.
+"""``pullback``: train, lrfind, sweep, compare, evaluate, predict, generate, resume, check, step,
+datasets.
 
 Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
 """
@@ -25,6 +26,8 @@ HELP = {
     "lrfind": "Suggest a learning rate for training on DATA with these options, and say why.",
     "sweep": "Train on DATA at many settings, side by side: --over lr=0.1,0.03 tries each value "
     "(of several --over all combinations), --random 20 --over lr=1e-4..1e-1 draws twenty.",
+    "compare": "Put RUNS (their folders, or folders of such) side by side, the best first, "
+    "with the settings in which they differ.",
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image, or in all those of a folder, hears "
     "in each WAV file, or makes of each text.",
@@ -97,6 +100,7 @@ def _of_a_run(command: Any) -> Any:
 @_of_a_run
 @click.option("--out", help="The run's folder (default: a new one under runs/).")
 @click.option("--workers", type=int, help="Processes that do a part of every batch each.")
+@click.option("--tensorboard", help="A folder for the run's events, which TensorBoard shows.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def train(data: str | None, workers: int | None, as_json: bool, **options: Any) -> None:
     """Train."""
@@ -148,19 +152,34 @@ def sweep(
     _exit(sweep_command(data, over, random, jobs, by, as_json, options))
 
 
+@cli.command(help=HELP["compare"])
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--metric", help="The figure to sort by and to draw (default: val_loss).")
+@click.option("--plot", help="A file to draw that figure of every run into, epoch by epoch.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def compare(runs: tuple[str, ...], metric: str | None, plot: str | None, as_json: bool) -> None:
+    """Compare runs."""
+    from pullback.cli.compare import compare_command
+
+    compare_command(runs, metric, plot, as_json)
+
+
 @cli.command(help=HELP["resume"])
 @click.argument("run")
 @click.option("--device", help="Where to go on: cpu, torch, cuda, cuda:1, mps or auto.")
 @click.option("--workers", type=int, help="Processes that do a part of every batch each.")
+@click.option("--tensorboard", help="Another folder for TensorBoard's events than the run has.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def resume(run: str, device: str | None, workers: int | None, as_json: bool) -> None:
+def resume(
+    run: str, device: str | None, workers: int | None, tensorboard: str | None, as_json: bool
+) -> None:
     """Resume."""
     if _launched(workers):
         return
     from pullback.cli.train import resume_command
 
     _collect_from_here()
-    _exit(resume_command(run, device, as_json))
+    _exit(resume_command(run, device, tensorboard, as_json))
 
 
 @cli.command(help=HELP["evaluate"])

@@ -25,7 +25,7 @@ def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> i
     """Train on a named data set, a file or a folder; return the exit code."""
     began = time.monotonic()
     _only_the_first_speaks()
-    out = options.pop("out")
+    out, tensorboard = options.pop("out"), options.pop("tensorboard")
     request = Request.of("train", name, options)
     report = reporter(as_json)
     Thread(target=_load_beside).start()
@@ -37,11 +37,12 @@ def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> i
             callbacks=(report,),
             out=out or new_folder(data.name),
             source=request.source(data),
+            tensorboard=tensorboard,
         )
     return _close(run, data, report, began)
 
 
-def resume_command(path: str, device: str | None, as_json: bool) -> int:
+def resume_command(path: str, device: str | None, tensorboard: str | None, as_json: bool) -> int:
     """Continue a run; return the exit code."""
     began = time.monotonic()
     _only_the_first_speaks()
@@ -50,7 +51,7 @@ def resume_command(path: str, device: str | None, as_json: bool) -> int:
     data = data_of_source(folder, source)
     report = reporter(as_json)
     with report:
-        run = resume(path, data, device=device, callbacks=(report,))
+        run = resume(path, data, device=device, callbacks=(report,), tensorboard=tensorboard)
     return _close(run, data, report, began)
 
 
@@ -63,7 +64,7 @@ def _only_the_first_speaks() -> None:
 def _load_beside() -> None:
     """Load what is slow to load on another processor, while this one reads the data."""
     load_beside()
-    import_module("matplotlib.figure")
+    import_module("pullback.plots.figure")
 
 
 def _close(run: Run, data: Data, report: Any, began: float) -> int:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pullback.engine import Inference
+from pullback.plots import picture
 from pullback.train.fit import Run
 from pullback.train.model import Model
 from pullback.train.storage import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FIGURES = "figures.json"
 PICTURE = "predictions.png"
@@ -44,8 +47,6 @@ def write_figures(folder: Path, figures: dict[str, Any]) -> None:
     write_whole(folder / FIGURES, (json.dumps(figures, indent=2) + "\n").encode())
 
 
-def write_picture(folder: Path, figure: Any) -> None:
-    """Write a matplotlib figure as ``predictions.png``."""
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=100)
-    write_whole(folder / PICTURE, picture.getvalue())
+def write_picture(folder: Path, ax: Axes) -> None:
+    """Write the figure that ``ax`` stands in as ``predictions.png``."""
+    write_whole(folder / PICTURE, picture(ax, dpi=100))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +15,14 @@ from pullback.losses import Focal, GIoU, WeightedSum
 from pullback.models import center_detector
 from pullback.optim import AdamW
 from pullback.optim.schedules import OneCycle
+from pullback.plots import boxes, image, new_panels
 from pullback.recipes.common import Result, outputs_of, write_figures, write_picture
 from pullback.train.events import Callback
 from pullback.train.fit import fit
 from pullback.train.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 CELL = 4
 """Pixels of a side of a cell: the network halves the image twice."""
@@ -32,6 +36,7 @@ SURE = 0.3
 """Boxes at least so probable are drawn, and counted in precision and recall."""
 SHOWN = 20
 """The most boxes of a scene that are drawn: a network at its start finds hundreds."""
+TEXT = {"scene": "scene {index}: {wrong} wrong"}
 
 
 def detection(
@@ -144,20 +149,21 @@ def _best_share(one: Boxes, true: Boxes) -> float:
     return float(overlaps(one.corners[0], true.corners[rows]).max(initial=0.0))
 
 
-def draw(scenes: Scenes, found: Boxes, true: Boxes) -> Any:
+def draw(scenes: Scenes, found: Boxes, true: Boxes) -> Axes:
     """Return a picture: scenes with their boxes above, those with the most mistakes below."""
-    from matplotlib.figure import Figure
-
     sure = found[found.score >= SURE]
     wrong = mistakes(sure, true, len(scenes))
     worst = np.argsort(-wrong, kind="stable")[:6]
-    figure = Figure(figsize=(15, 5.4))
-    figure.subplots_adjust(0.01, 0.01, 0.99, 0.95, 0.03, 0.1)
-    for place, index in enumerate((*range(min(6, len(scenes))), *worst), start=1):
-        axes = figure.add_subplot(2, 6, place)
-        _draw_scene(axes, scenes.images[index], sure[sure.image == index])
-        axes.set_title(f"scene {index}: {wrong[index]} wrong", fontsize=9)
-    return figure
+    panels = new_panels(2, 6, figsize=(15, 5.4), layout=None)
+    panels[0].figure.subplots_adjust(0.01, 0.01, 0.99, 0.95, 0.03, 0.1)
+    chosen = (*range(min(6, len(scenes))), *worst)
+    for ax in panels[len(chosen) :]:
+        ax.set_axis_off()
+    for ax, index in zip(panels, chosen, strict=False):
+        title = TEXT["scene"].format(index=index, wrong=wrong[index])
+        image(scenes.images[index], ax, title=title, frame=False, cmap="gray_r")
+        boxes(_shown(sure[sure.image == index]), ax)
+    return panels[0]
 
 
 def mistakes(sure: Boxes, true: Boxes, count: int) -> np.ndarray:
@@ -170,14 +176,9 @@ def mistakes(sure: Boxes, true: Boxes, count: int) -> np.ndarray:
     return wrong
 
 
-def _draw_scene(axes: Any, image: np.ndarray, found: Boxes) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes.imshow(image, cmap="gray_r")
-    axes.set_axis_off()
+def _shown(found: Boxes) -> Iterator[tuple[Any, str, str]]:
     for i in range(min(len(found), SHOWN)):
-        left, top, right, bottom = found.corners[i] - 0.5  # pixels are drawn around whole numbers
-        color = f"C{found.label[i]}"
-        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=color))
-        text = f"{found.label[i]} {found.score[i]:.2f}"
-        axes.text(left, top - 1, text, color=color, fontsize=7)
+        label = int(found.label[i])
+        words = f"{label} {found.score[i]:.2f}"
+        # pixels are drawn around whole numbers
+        yield found.corners[i] - 0.5, words, f"C{label}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,10 +29,14 @@ from pullback.maps import (
 )
 from pullback.optim import AdamW
 from pullback.optim.schedules import OneCycle
+from pullback.plots import image, new_panels
 from pullback.recipes.common import AT_ONCE, Result, write_figures, write_picture
 from pullback.train.events import Callback
 from pullback.train.fit import fit
 from pullback.train.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 HELD = 3
 """The last so many classes are held back for the measurement."""
@@ -50,6 +54,7 @@ CENTRE = 1000
 """Pictures of the held classes whose mean vector is the centre that directions are taken from."""
 TRIALS = 10_000
 """Rounds of choosing among pictures of which one is of the same class."""
+TEXT = {"asked": "asked", "worst": "worst"}
 
 
 def identity(
@@ -288,26 +293,22 @@ def one_shot(vectors: np.ndarray, labels: np.ndarray, seed: int) -> float:
     return right / TRIALS
 
 
-def draw(dataset: Dataset, vectors: np.ndarray) -> Any:
+def draw(dataset: Dataset, vectors: np.ndarray) -> Axes:
     """Return a picture: pictures with those nearest to them, wrong ones marked, and the worst."""
-    from matplotlib.figure import Figure
-
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -np.inf)
     nearest = np.argsort(-cosines, axis=1)[:, :7]
     wrong = (dataset.y[nearest] != dataset.y[:, None]).sum(axis=1)
     rows = (*range(min(4, len(dataset))), *np.argsort(-wrong, kind="stable")[:4])
-    figure = Figure(figsize=(9, 9.4))
-    figure.subplots_adjust(0.04, 0.01, 0.99, 0.97, 0.05, 0.25)
+    panels = new_panels(len(rows), 8, figsize=(9, 9.4), layout=None)
+    panels[0].figure.subplots_adjust(0.04, 0.01, 0.99, 0.97, 0.05, 0.25)
     for line, row in enumerate(rows):
         for column, shown in enumerate((row, *nearest[row])):
-            axes = figure.add_subplot(len(rows), 8, 8 * line + column + 1)
-            axes.imshow(dataset.x[shown], cmap="gray_r")
-            axes.set_xticks([])
-            axes.set_yticks([])
-            if column == 0:
-                axes.set_ylabel("asked" if line < 4 else "worst", fontsize=9)
-                continue
+            ax = panels[8 * line + column]
             same = dataset.y[shown] == dataset.y[row]
-            axes.set_title(f"{cosines[row, shown]:.2f}", color="k" if same else "r", fontsize=9)
-    return figure
+            title = f"{cosines[row, shown]:.2f}" if column else ""
+            color = "black" if same else "red"
+            image(dataset.x[shown], ax, title=title, color=color, cmap="gray_r")
+            if column == 0:
+                ax.set_ylabel(TEXT["asked" if line < 4 else "worst"], fontsize=9)
+    return panels[0]

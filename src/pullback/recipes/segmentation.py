@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,15 +14,24 @@ from pullback.losses import CrossEntropy, Dice, WeightedSum
 from pullback.models import unet
 from pullback.optim import AdamW
 from pullback.optim.schedules import OneCycle
+from pullback.plots import image, new_panels
 from pullback.recipes.common import Result, outputs_of, write_figures, write_picture
 from pullback.train.events import Callback
 from pullback.train.fit import fit
 from pullback.train.metrics import MeanIoU
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 CLASSES = 11
 """The background and ten digits."""
 EPOCHS, TRAIN, TEST = 10, 3000, 1000
 BATCH_SIZE, LR = 16, 0.004
+TEXT = {
+    "scene": "scene {index}",
+    "prediction": "prediction",
+    "wrong": "{wrong} pixels wrong",
+}
 
 
 def segmentation(
@@ -87,25 +96,21 @@ def measure(seen: np.ndarray, masks: np.ndarray) -> dict[str, Any]:
     }
 
 
-def draw(scenes: Scenes, seen: np.ndarray) -> Any:
+def draw(scenes: Scenes, seen: np.ndarray) -> Axes:
     """Return a picture: image, prediction and mistakes, of some scenes and of the worst."""
-    from matplotlib.figure import Figure
-
     wrong = (seen != scenes.masks).reshape(len(seen), -1).sum(axis=1)
     chosen = (*range(min(3, len(seen))), *np.argsort(-wrong, kind="stable")[:3])
-    figure = Figure(figsize=(13, 7))
-    figure.subplots_adjust(0.01, 0.01, 0.99, 0.96, 0.03, 0.12)
+    panels = new_panels(3, len(chosen), figsize=(13, 7), layout=None)
+    panels[0].figure.subplots_adjust(0.01, 0.01, 0.99, 0.96, 0.03, 0.12)
     for column, index in enumerate(chosen):
-        image, mask = scenes.images[index], seen[index]
+        picture, mask = scenes.images[index], seen[index]
+        scene = TEXT["scene"].format(index=index)
+        mistakes = TEXT["wrong"].format(wrong=wrong[index])
         shown: dict[str, tuple[Any, dict[str, Any]]] = {
-            f"scene {index}": (image, {"cmap": "gray_r"}),
-            "prediction": (np.ma.masked_equal(mask, 0) - 1, {"cmap": "tab10", "vmax": 9}),
-            f"{wrong[index]} pixels wrong": (mask != scenes.masks[index], {"cmap": "Reds"}),
+            scene: (picture, {"cmap": "gray_r"}),
+            TEXT["prediction"]: (np.ma.masked_equal(mask, 0) - 1, {"cmap": "tab10", "vmax": 9}),
+            mistakes: (mask != scenes.masks[index], {"cmap": "Reds"}),
         }
         for row, (title, (values, style)) in enumerate(shown.items()):
-            axes = figure.add_subplot(3, len(chosen), row * len(chosen) + column + 1)
-            axes.imshow(values, vmin=0, **style)
-            axes.set_title(title, fontsize=9)
-            axes.set_xticks([])
-            axes.set_yticks([])
-    return figure
+            image(values, panels[row * len(chosen) + column], title=title, vmin=0, **style)
+    return panels[0]

@@ -66,14 +66,7 @@ def load_checkpoint(
         ModelFileError: the file is damaged, of another architecture, or of other data.
     """
     tensors, metadata = read_tensors(path)
-    try:
-        header = json.loads(metadata["pullback"])
-        if header["format"] != FORMAT:
-            raise KeyError(header["format"])
-        position = Position(**header["position"])
-        stored_data = header["data"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path}: not a Pullback checkpoint ({error})") from None
+    position, stored_data = _header(path, metadata)
     if stored_data != data:
         raise ModelFileError(
             f"{path}: the training data is not what this run began with; "
@@ -83,3 +76,23 @@ def load_checkpoint(
     check_same(path, shapes, {name: tensor.shape for name, tensor in tensors.items()})
     found = {p: tensors[dotted(p)].reshape(np.shape(value)) for p, value in leaves(template)}
     return unflatten(found), position
+
+
+def read_position(path: Path) -> tuple[Position, int]:
+    """Return the position of a checkpoint, and how many steps have been taken.
+
+    Raises:
+        ModelFileError: the file is damaged.
+    """
+    tensors, metadata = read_tensors(path, ("step",))
+    return _header(path, metadata)[0], int(tensors["step"][0])
+
+
+def _header(path: Path, metadata: Mapping[str, str]) -> tuple[Position, str]:
+    try:
+        header = json.loads(metadata["pullback"])
+        if header["format"] != FORMAT:
+            raise KeyError(header["format"])
+        return Position(**header["position"]), header["data"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path}: not a Pullback checkpoint ({error})") from None

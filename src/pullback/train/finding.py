@@ -6,10 +6,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from pullback.plots import learning_rates, save
 from pullback.train.range_test import BLOWN, RangeTest
 from pullback.train.stability import Stability
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TEXT = {
     "conclusion": "learning rate {lr:g}: of {count} trials from the same start, those of {steps} "
@@ -146,31 +150,18 @@ class LrFinding:
 
     def plot(self, path: str | Path | IO[bytes]) -> None:
         """Draw the range test, the trials, the limits and the suggestion to a file."""
-        # The figure class alone: pyplot would look for a screen, and costs most of a second.
-        from matplotlib.figure import Figure
+        save(self.draw(), path)
 
-        figure = Figure(figsize=(7, 4.2), layout="constrained")
-        axes = figure.add_subplot()
-        test = self.range_test
-        axes.plot(test.lrs, test.losses, ".", color="0.75", ms=4, label=TEXT["batch"])
-        axes.plot(test.lrs, test.smoothed, color="C0", label=TEXT["smooth"])
-        for steps, marker in zip(sorted({t.steps for t in self.trials}), "o^", strict=False):
+    def draw(self, ax: Axes | None = None) -> Axes:
+        """Draw what ``plot`` writes; return the axes."""
+        test, trials = self.range_test, {}
+        for steps in sorted({t.steps for t in self.trials}):
             shown = sorted((t for t in self.trials if t.steps == steps), key=lambda t: t.lr)
             ends = [t.loss if math.isfinite(t.loss) else math.nan for t in shown]
-            label = TEXT["trials"].format(steps=steps)
-            axes.plot([t.lr for t in shown], ends, f"{marker}:", label=label)
-        for place, style, label in self._lines():
-            axes.axvline(place, color="0.2", ls=style, lw=1, label=label)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("")
-        lowest, highest = min(test.smoothed), max(test.smoothed[0], min(test.smoothed))
-        axes.set_ylim(min(0.0, lowest), 2 * highest)
-        axes.set_xlabel(TEXT["lr"])
-        axes.set_ylabel(TEXT["loss"])
-        axes.grid(alpha=0.3)
-        axes.legend(loc="upper left", fontsize="small")
-        figure.savefig(path, dpi=120)
+            trials[TEXT["trials"].format(steps=steps)] = [t.lr for t in shown], ends
+        losses = {TEXT["batch"]: test.losses, TEXT["smooth"]: test.smoothed}
+        words = {"xlabel": TEXT["lr"], "ylabel": TEXT["loss"]}
+        return learning_rates(test.lrs, losses, trials, self._lines(), ax, **words)
 
     def _lines(self) -> Iterator[tuple[float, str, str]]:
         at = self.stability

@@ -19,8 +19,10 @@ from pullback.train.events import Callback, Saved
 from pullback.train.history import History
 from pullback.train.loop import UNFINISHED, Loop
 from pullback.train.model import Model
-from pullback.train.run_folder import RunFolder
+from pullback.train.run_folder import RunFolder, config_text
 from pullback.train.settings import Settings, settings_for
+from pullback.train.tensorboard import TensorBoard
+from pullback.train.workers import workers
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def fit(
     device: str = "cpu",
     callbacks: Sequence[Callback] = (),
     out: str | Path | None = None,
+    tensorboard: str | Path | None = None,
 ) -> Run:
     """Train ``net`` by backpropagation and gradient descent.
 
@@ -107,6 +110,8 @@ def fit(
             on an accelerator where there is one. The same run everywhere, up to rounding.
         callbacks: functions that are called with every event of ``pullback.train.events``.
         out: a folder for the run's files; it can then be resumed.
+        tensorboard: a folder for the run's events, which TensorBoard shows; the extra
+            ``pullback[tensorboard]`` has to be installed. A run that is resumed goes on there.
 
     Raises:
         ConfigError: a value that cannot be used.
@@ -144,7 +149,9 @@ def fit(
         device=device,
     )
     held = validation if isinstance(validation, Dataset) else None
-    return run_settings(settings, data, held=held, callbacks=callbacks, out=out)
+    return run_settings(
+        settings, data, held=held, callbacks=callbacks, out=out, tensorboard=tensorboard
+    )
 
 
 def run_settings(
@@ -155,14 +162,20 @@ def run_settings(
     callbacks: Sequence[Callback] = (),
     out: str | Path | None = None,
     source: dict[str, Any] | None = None,
+    tensorboard: str | Path | None = None,
 ) -> Run:
     """Train from settings; ``source`` says, in the run's folder, where the data came from."""
+    source = dict(source or {})
+    if tensorboard is not None and workers().rank == 0:
+        source["tensorboard"] = str(Path(tensorboard).absolute())
+        board = TensorBoard(tensorboard, settings, config_text(settings, source))
+        callbacks = (*callbacks, board)
     training = Training(settings, data, held, tuple(callbacks))
     folder = None
     if out is not None:
         folder = RunFolder(out)
         if training.loop.workers.rank == 0:
-            folder.create(settings, source or {})
+            folder.create(settings, source)
     return training.run(folder)
 
 
@@ -173,6 +186,7 @@ def resume(
     validation: Dataset | None = None,
     device: str | None = None,
     callbacks: Sequence[Callback] = (),
+    tensorboard: str | Path | None = None,
 ) -> Run:
     """Continue a run from its folder, bit for bit as if it had not been stopped.
 
@@ -182,6 +196,7 @@ def resume(
         validation: the same validation data set, where one was given to ``fit``.
         device: where to go on, if not where the run was; to the same bits only there.
         callbacks: as for ``fit``.
+        tensorboard: another folder for TensorBoard's events than the run has, where it has one.
 
     Raises:
         ConfigError: there is no run in the folder, or it needs its data.
@@ -196,6 +211,11 @@ def resume(
     training = Training(settings, data, validation, tuple(callbacks))
     if folder.checkpoint.exists():
         training.loop.restore(folder.checkpoint)
+    events = tensorboard or source.get("tensorboard")
+    if events is not None and workers().rank == 0:
+        text = config_text(settings, source)
+        board = TensorBoard(events, settings, text, training.loop.history())
+        training.loop.callbacks = (*training.loop.callbacks, board)
     return training.run(folder)
 
 

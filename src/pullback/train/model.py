@@ -20,15 +20,22 @@ from pullback.data.normalize import Affine
 from pullback.data.rows import Rows
 from pullback.engine import Inference, any_length, lower_batches, lower_sequences
 from pullback.losses.base import Loss
+from pullback.train import html
 from pullback.train.evaluate import evaluate, evaluation_batch
 from pullback.train.metrics import as_metrics, classes_of, usual_metrics
-from pullback.train.summary import Summary, summarize
+from pullback.train.summary import HEADINGS, Summary, summarize
 
 if TYPE_CHECKING:  # of use to models of text only: not loaded for the others
     from pullback.data.text.tokens import Tokenizer
 
+TEXT = {
+    "model": "Model({net}, {parameters:,} parameters of {dtype}, "
+    "examples of shape {shape}{classes})",
+    "classes": ", {count} classes",
+}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Model:
     """A network, its parameters and state, and how raw input becomes what it was trained on.
 
@@ -128,6 +135,20 @@ class Model:
         Below it stands what a training step of ``batch_size`` examples costs.
         """
         return summarize(self.net, self.spec, batch_size)
+
+    def __repr__(self) -> str:
+        classes = "" if self.classes is None else TEXT["classes"].format(count=len(self.classes))
+        return TEXT["model"].format(
+            net=type(self.net).__name__,
+            parameters=self.theta.flat.size,
+            dtype=self.theta.flat.dtype,
+            shape=self.input.shape,
+            classes=classes,
+        )
+
+    def _repr_html_(self) -> str:
+        summary = self.summary()
+        return "\n".join((html.paragraph(repr(self)), html.table(HEADINGS, summary.rows)))
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file, ``*.safetensors``; see ``load_model``."""

@@ -8,7 +8,7 @@ examples. Nothing in it can run code.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,10 @@ def save_model(model: Model, path: Path) -> None:
     write_whole(path, save(tensors, {"pullback": json.dumps(header)}))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Return the tensors and the header's entries of a safetensors file.
+def read_tensors(
+    path: Path, names: Sequence[str] | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the tensors (of ``names``, or all) and the header's entries of a safetensors file.
 
     Raises:
         ModelFileError: the file is missing, damaged, or not of this format.
@@ -72,7 +74,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise ModelFileError(f"{path}: there is no such file")
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names or file.keys()}
             return tensors, file.metadata() or {}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelFileError(

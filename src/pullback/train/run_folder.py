@@ -42,16 +42,13 @@ class RunFolder:
             ConfigError: there is a run in the folder already.
             StorageError: it cannot be written.
         """
-        import tomli_w
-
         if self.checkpoint.exists():  # a run that never came so far has nothing to lose
             raise ConfigError(
                 f"{self.path}: there is a run here already; continue it with "
                 f"'pullback resume {self.path}', or choose another folder with --out"
             )
         make_folder(self.path)
-        content = {**source, "settings": _without_none(to_config(settings))}
-        write_whole(self.config, tomli_w.dumps(content).encode())
+        write_whole(self.config, config_text(settings, source).encode())
 
     def read_config(self) -> tuple[Settings, dict[str, Any]]:
         """Return the settings and the data's source.
@@ -59,20 +56,31 @@ class RunFolder:
         Raises:
             ConfigError: there is no run here, or its ``config.toml`` cannot be used.
         """
-        if not self.config.is_file():
-            raise ConfigError(f"{self.path}: there is no run here ({CONFIG} is missing)")
+        content = self.content()
         try:
-            content = tomllib.loads(self.config.read_text("utf-8"))
             settings = from_config(content.pop("settings"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
-            raise ConfigError(
-                f"{self.config}: cannot be read as a configuration: {error}"
-            ) from None
         except PullbackError as error:
             raise ConfigError(f"{self.config}: {error}") from None
         if not isinstance(settings, Settings):
             raise ConfigError(f"{self.config}: [settings] does not describe a run")
         return settings, content
+
+    def content(self) -> dict[str, Any]:
+        """Return what ``config.toml`` says, as plain data.
+
+        Raises:
+            ConfigError: there is no run here, or its ``config.toml`` is damaged.
+        """
+        if not self.config.is_file():
+            raise ConfigError(f"{self.path}: there is no run here ({CONFIG} is missing)")
+        try:
+            content = tomllib.loads(self.config.read_text("utf-8"))
+            content["settings"]
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+            raise ConfigError(
+                f"{self.config}: cannot be read as a configuration: {error}"
+            ) from None
+        return content
 
     def write_history(self, history: History) -> None:
         """Write ``history.jsonl``."""
@@ -100,6 +108,13 @@ class RunFolder:
             draw(picture)
             write_whole(self.path / name, picture.getvalue())
         return [CONFUSION_TABLE, *drawings]
+
+
+def config_text(settings: Settings, source: dict[str, Any]) -> str:
+    """Return the text of ``config.toml``."""
+    import tomli_w
+
+    return tomli_w.dumps({**source, "settings": _without_none(to_config(settings))})
 
 
 def _without_none(value: Any) -> Any:

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import csv
 import io
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from pullback.data.dataset import Dataset
+from pullback.plots import confusion, image, new_panels, picture, plain, save
+from pullback.plots.confusion import LONGEST, NUMBERED
+from pullback.train import html
 from pullback.train.evaluate import EVALUATION_BATCH
 from pullback.train.metrics import classes_of
 from pullback.train.model import Model
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 SHOWN = 25
 """Wrong examples in a picture."""
-NUMBERED, NAMED = 30, 60
-"""Classes up to which a confusion matrix is drawn with its numbers, and with names."""
 TEXT = {
     "true": "class",
     "given": "seen as",
     "corner": "class \\ seen as",
+    "right": "Verdicts: {right:,} of {total:,} right, {classes} classes",
+    "read": "a row is a class, a column what it is seen as",
     "wrong": "{count:,} of {total:,} wrong; the surest of them",
     "one": "{true}, seen as\n{given} ({share:.0%})",
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Verdicts:
     """Of each of the ``N`` examples of a data set: its class, the class seen, and how surely.
 
@@ -75,47 +80,44 @@ class Verdicts:
             table.writerow([name, *row])
         return text.getvalue()
 
+    def __repr__(self) -> str:
+        right = int(np.trace(self.confusion))
+        return TEXT["right"].format(right=right, total=len(self.dataset), classes=len(self.classes))
+
+    def _repr_html_(self) -> str:
+        """Return the confusion matrix; of many classes, its picture."""
+        words = html.paragraph(f"{self!r}; {TEXT['read']}")
+        if len(self.classes) > NUMBERED:
+            return words + html.png(picture(self.confusion_axes(), dpi=60), repr(self))
+        rows = zip(self.classes, self.confusion.tolist(), strict=True)
+        cells = [[name, *counts] for name, counts in rows]
+        return words + html.table([TEXT["corner"], *self.classes], cells)
+
     def draw_confusion(self, file: str | IO[bytes]) -> None:
         """Draw the confusion matrix; a cell is the darker, the larger its share of the class."""
-        from matplotlib.figure import Figure
+        save(self.confusion_axes(), file)
 
-        count, matrix = len(self.classes), self.confusion
-        side = min(max(4.0, 2.0 + 0.35 * count), 16.0)
-        figure = Figure(figsize=(side, side), layout="tight")
-        axes = figure.add_subplot()
-        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.set_xlabel(TEXT["given"])
-        axes.set_ylabel(TEXT["true"])
-        if count <= NAMED:
-            names = [_plain(name) for name in self.classes]
-            axes.set_xticks(range(count), names, rotation=90)
-            axes.set_yticks(range(count), names)
-        if count <= NUMBERED:
-            for (row, column), number in np.ndenumerate(matrix):
-                colour = "white" if shares[row, column] > 0.5 else "black"
-                if number:
-                    axes.text(column, row, number, ha="center", va="center", color=colour, size=8)
-        _save(figure, file)
+    def confusion_axes(self, ax: Axes | None = None) -> Axes:
+        """Draw the confusion matrix; return the axes."""
+        given, true = TEXT["given"], TEXT["true"]
+        return confusion(self.confusion, self.classes, ax, xlabel=given, ylabel=true)
 
     def draw_wrong(self, file: str | IO[bytes]) -> None:
         """Draw the wrong examples, which are pictures of bytes, the surest first."""
-        from matplotlib.figure import Figure
-
         rows = self.wrong()
         across = 5
         down = max(1, -(-len(rows) // across))
-        figure = Figure(figsize=(1.7 * across, 2.1 * down + 0.5), layout="tight")
+        panels = new_panels(down, across, figsize=(1.7 * across, 2.1 * down + 0.5), layout="tight")
         count = int((self.given != self.dataset.y).sum())
-        figure.suptitle(TEXT["wrong"].format(count=count, total=len(self.dataset)))
-        for place, row in enumerate(rows, start=1):
-            axes = figure.add_subplot(down, across, place)
-            axes.imshow(self.dataset.x[int(row)], cmap="gray")
-            axes.axis("off")
-            true, given = (_plain(self.classes[i]) for i in (self.dataset.y[row], self.given[row]))
+        panels[0].figure.suptitle(TEXT["wrong"].format(count=count, total=len(self.dataset)))
+        for ax in panels[len(rows) :]:
+            ax.set_axis_off()
+        for ax, row in zip(panels, rows, strict=False):
+            numbers = self.dataset.y[row], self.given[row]
+            true, given = (plain(self.classes[i], LONGEST) for i in numbers)
             text = TEXT["one"].format(true=true, given=given, share=self.share[row])
-            axes.set_title(text, size=8)
-        _save(figure, file)
+            image(self.dataset.x[int(row)], ax, title=text, size=8, frame=False, cmap="gray")
+        save(panels[0], file)
 
 
 def judge(model: Model, dataset: Dataset) -> Verdicts:
@@ -135,15 +137,3 @@ def _of_one(share: np.ndarray) -> np.ndarray:
     """Return the probability of the more probable of two classes."""
     larger: np.ndarray = np.maximum(share, 1 - share)
     return larger
-
-
-def _plain(name: str) -> str:
-    """Return a name whose dollars are no formulas, shortened."""
-    short = name if len(name) <= 16 else name[:15] + "…"
-    return short.replace("$", r"\$")
-
-
-def _save(figure: Any, file: str | IO[bytes]) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about letters that the font lacks
-        figure.savefig(file, dpi=120)

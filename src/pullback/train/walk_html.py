@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
+from pullback.train.html import paragraph, table
 from pullback.train.walk import Section, Walk
 from pullback.train.walk_text import heading, sum_cells, tensor_cells
 
@@ -32,7 +32,7 @@ td:nth-child(2) { min-width: 6.5rem; }
 
 def as_html(walk: Walk) -> str:
     """Return the page."""
-    remarks = "".join(f"<p>{escape(remark)}</p>" for remark in walk.remarks)
+    remarks = "".join(map(paragraph, walk.remarks))
     body = "\n".join(_section(section) for section in walk.sections)
     title = TEXT["title"]
     return (
@@ -43,16 +43,8 @@ def as_html(walk: Walk) -> str:
 
 def _section(section: Section) -> str:
     formulas = "".join(f'<p class="formula">{escape(line)}</p>' for line in section.formulas)
-    tables = _table(TEXT["tensors"], [tensor_cells(values) for values in section.values])
+    tables = table(TEXT["tensors"], [tensor_cells(values) for values in section.values])
     if section.sums:
-        tables += _table(TEXT["sums"], [sum_cells(entry) for entry in section.sums])
+        tables += table(TEXT["sums"], [sum_cells(entry) for entry in section.sums])
     title = escape(heading(section))
     return f'<section class="{section.kind}"><h2>{title}</h2>{formulas}{tables}</section>'
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    names = "".join(f"<th>{name}</th>" for name in head)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in rows
-    )
-    return f"<table><tr>{names}</tr>\n{body}</table>"

@@ -110,13 +110,18 @@ def sort(rows: list[Row], by: str | None) -> tuple[tuple[Row, ...], str]:
     chosen = by or ("val_loss" if "val_loss" in known else "loss")
     if by is not None and known and by not in known:
         raise ConfigError(TEXT["by"].format(by=by, suggestion=suggestion(by, known)))
-    sign = 1 if chosen.removeprefix("val_") in LOWER else -1
+    sign = 1 if lower_is_better(chosen) else -1
 
     def key(row: Row) -> tuple[bool, float]:
         value = value_of(row, chosen)
         return value is None, 0.0 if value is None else sign * value
 
     return tuple(sorted(rows, key=key)), chosen
+
+
+def lower_is_better(name: str) -> bool:
+    """Tell whether less of a figure is better."""
+    return name.removeprefix("val_") in LOWER
 
 
 def lines(rows: tuple[Row, ...], by: str) -> Iterator[str]:
@@ -131,12 +136,17 @@ def lines(rows: tuple[Row, ...], by: str) -> Iterator[str]:
         measured = row.get("figures")
         ends = [_figure(measured.get(name)) for name in figures] if measured else []
         cells.append([*point, *ends])
-    columns = zip_longest(*cells, fillvalue="")
-    widths = [max(map(len, column)) for column in columns]
     remarks = ["", *("" if row.get("figures") else remark(row) for row in rows)]
-    for line, words in zip(cells, remarks, strict=True):
-        padded = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
-        yield "  ".join([*padded, words]).rstrip()
+    yield from aligned([[*line, words] for line, words in zip(cells, remarks, strict=True)])
+
+
+def aligned(rows: list[list[str]]) -> Iterator[str]:
+    """Yield the rows of a table, their cells one below the other, the last as wide as it is."""
+    columns = zip_longest(*(row[:-1] for row in rows), fillvalue="")
+    widths = [max(map(len, column)) for column in columns]
+    for *cells, last in rows:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
+        yield "  ".join([*padded, last]).rstrip()
 
 
 def remark(row: Row) -> str:

@@ -23,6 +23,7 @@ from typing import IO, Any
 from pullback.core.errors import NonFiniteError, PullbackError
 from pullback.data.dataset import Data, Dataset
 from pullback.train.fit import Run, resume
+from pullback.train.history import figures_of
 from pullback.train.run_folder import RunFolder
 
 INTERRUPTED = 130
@@ -60,13 +61,9 @@ def _figures(run: Run, folder: Path) -> dict[str, Any]:
     history = run.history
     if not len(history):
         return {}
-    records = history.records
-    monitored = "val_loss" if "val_loss" in history else "loss"
     patient = RunFolder(folder).read_config()[0].patience is not None
-    kept = min(records, key=lambda record: record[monitored]) if patient else records[-1]
-    seconds = sum(record["seconds"] for record in records)
-    figures = {k: v for k, v in kept.items() if isinstance(v, float) and k not in ("lr", "seconds")}
-    return {"epoch": kept["epoch"], "seconds": round(seconds, 2), "figures": figures}
+    kept, seconds = history.kept(patient), sum(history["seconds"])
+    return {"epoch": kept["epoch"], "seconds": round(seconds, 2), "figures": figures_of(kept)}
 
 
 class Orders:
