@@ -82,6 +82,10 @@ def _of_a_run(command: Any) -> Any:
         click.option(
             "--unreadable", help="Of a folder's files that cannot be read: refuse or skip."
         ),
+        click.option("--target", help="Of a table: the column to say, by name or place (-1)."),
+        click.option("--header/--no-header", default=None, help="Of a table: its first row."),
+        click.option("--test", help="Of a table: another one to test on."),
+        click.option("--split", help="Of a table: a column that says 'test' of some rows."),
         click.option("--channels", type=int, help="Of a folder's images: 1 (grey) or 3 (colour)."),
         click.option("--image-size", help="Of a folder's images: 64, or 48x64 (height x width)."),
         click.option("--data-dir", help="A folder with one folder for each data set."),

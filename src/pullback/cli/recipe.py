@@ -62,6 +62,14 @@ RECIPES: dict[str, Recipe] = {
         "epochs": 12,
         "validation": 0.05,
     },
+    "table": {
+        "model": "mlp:256,128",
+        "normalize": "none",
+        "epochs": 20,
+        "dropout": 0.5,
+        "weight_decay": 0.2,
+        "ema": 0.99,
+    },
     "digits": {
         "lr": 0.01,
         "batch_size": 32,
@@ -96,7 +104,7 @@ PRESETS: dict[str, Recipe] = {
 }
 """``reference`` is the textbook's program: plain SGD on a 784-128-64-10 perceptron."""
 
-SOURCE_KEYS = ("data", "data_dir", "folder", "preset")
+SOURCE_KEYS = ("data", "data_dir", "folder", "table", "preset")
 SCALARS = tuple(
     field.name for field in fields(Settings) if field.name not in ("net", "loss", "optimizer")
 )
@@ -152,7 +160,7 @@ def settings_of(name: str, data: Data, file: Recipe, flags: Recipe) -> Settings:
     """Return the settings of a run on ``data``, from a file's options and the flags."""
     if "settings" in file:
         return _adjusted(file["settings"], flags)
-    recipe = merge(name, file, flags)
+    recipe = merge("table" if data.table is not None else name, file, flags)
     net = build_net(recipe, data)
     loss = build_loss(recipe, data)
     chosen = {key: recipe[key] for key in SCALARS if recipe.get(key) is not None}

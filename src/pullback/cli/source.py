@@ -11,6 +11,9 @@ from pullback.data.images import PictureFormat
 
 FOLDER = "folder"
 """The table of a configuration file with options for a folder of pictures."""
+TABLE = "table"
+"""That with options for a table."""
+TABLE_FLAGS = {"target": "target", "header": "header", "test": "test", "split": "split"}
 FLAGS = {"image_size": "size", "channels": "channels", "unreadable": "unreadable"}
 """The flags that say the same, and the names there."""
 
@@ -21,6 +24,9 @@ def folder_options(file: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any
     if not isinstance(table, dict):
         raise ConfigError(f"{FOLDER} = {table!r}; expected a table such as [folder] size = 64")
     given = {name: flags.pop(flag) for flag, name in FLAGS.items() if flag in flags}
+    rows = {name: flags.pop(flag) for flag, name in TABLE_FLAGS.items() if flag in flags}
+    if rows or TABLE in file:
+        return {**file.get(TABLE, {}), **rows}
     if "size" in given:
         given["size"] = _size(given["size"])
     return {**table, **given}
@@ -43,4 +49,7 @@ def source_of(
         size = [data.image.height, data.image.width]
         table = {**options, "size": size, "channels": data.image.channels}
         return {"data": str(Path(name).resolve()), FOLDER: table}
+    if data.table is not None:
+        paths = {k: str(Path(v).resolve()) if k == "test" else v for k, v in options.items()}
+        return {"data": str(Path(name).resolve()), TABLE: paths}
     return {"data": name} | ({"data_dir": str(Path(data_dir).resolve())} if data_dir else {})

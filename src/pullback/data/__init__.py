@@ -1,6 +1,6 @@
 """Data: examples and targets, by name, from files and from arrays.
 
-``pullback.data.audio`` and ``pullback.data.text`` are loaded when they are used.
+``pullback.data.audio``, ``text`` and ``tables`` are loaded when they are used.
 """
 
 from importlib import import_module
@@ -32,6 +32,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("audio", "text"):
+    if name in ("audio", "text", "tables"):
         return import_module(f"pullback.data.{name}")
+    if name == "table":
+        return import_module("pullback.data.tables").table
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

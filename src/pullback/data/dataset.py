@@ -135,7 +135,7 @@ class Data:
     ``image`` says how a picture becomes an example, where examples are pictures; ``attribution``
     names the source and licence; ``skipped`` says which files were left out, and why. Where
     examples are text, ``tokenizer`` is what made tokens of it, and where they are sound, ``rate``
-    are the samples a second.
+    are the samples a second. ``table`` is the ``Preparation`` of a table's columns.
     """
 
     train: Dataset
@@ -146,6 +146,7 @@ class Data:
     skipped: tuple[str, ...] = ()
     tokenizer: Any = None
     rate: int | None = None
+    table: Any = None
 
     @property
     def classes(self) -> tuple[str, ...] | None:

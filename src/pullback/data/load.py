@@ -168,6 +168,10 @@ SOURCES: dict[str, _Source] = {
 }
 
 
+TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".parquet", ".pq", ".csv.gz", ".tsv.gz")
+TABLE_OPTIONS = ("target", "header", "test", "split")
+
+
 def available(data_dir: str | Path | None = None) -> list[DatasetInfo]:
     """Return the data sets that ``load`` knows by name."""
     return [
@@ -177,14 +181,15 @@ def available(data_dir: str | Path | None = None) -> list[DatasetInfo]:
 
 
 def load(name: str, data_dir: str | Path | None = None, **options: Any) -> Data:
-    """Return the data set ``name``, or the contents of an ``.npz`` file or a folder of pictures.
+    """Return the data set ``name``, or the contents of a table, an ``.npz`` file or a folder.
 
     Args:
         name: see ``available``, or a path that ends in ``.npz``, or that of a folder.
         data_dir: a folder with one folder for each data set; by default what
             ``PULLBACK_DATA_DIR`` says, else the cache, into which MNIST is downloaded.
-        options: how the pictures of a folder are read, see ``from_folder``; of ``speech`` which
-            part is ``held`` out; of texts ``length`` and more, see ``pullback.data.text.sources``.
+        options: how a table is read, see ``table``, or the pictures of a folder, see
+            ``from_folder``; of ``speech`` which part is ``held`` out; of texts ``length`` and
+            more, see ``pullback.data.text.sources``.
 
     Raises:
         ConfigError: an unknown name, or options of folders for something else.
@@ -195,6 +200,11 @@ def load(name: str, data_dir: str | Path | None = None, **options: Any) -> Data:
         source = SOURCES[name]
         _check_options(name, options, source.options)
         return source.load(data_dir, **options)
+    if Path(name).name.lower().endswith(TABLE_ENDINGS):
+        from pullback.data.tables import table
+
+        _check_options(name, options, TABLE_OPTIONS)
+        return table(name, **options)
     if Path(name).is_dir():
         _check_options(name, options, FOLDER_OPTIONS)
         return from_folder(name, **options)

@@ -228,7 +228,7 @@ def data_of_source(folder: RunFolder, source: dict[str, Any]) -> Data:
             f"{folder.path}: the run was given its data as arrays; "
             "use pullback.resume(path, data) with the same data"
         )
-    options = source.get("folder", {})
+    options = source.get("folder") or source.get("table") or {}
     if not isinstance(options, dict):
         raise ConfigError(f"{folder.config}: folder = {options!r}; expected a table")
     return load(source["data"], data_dir=source.get("data_dir"), **options)
@@ -283,6 +283,7 @@ class Training:
             image=self.data.image,
             tokenizer=self.data.tokenizer,
             rate=self.data.rate,
+            table=self.data.table,
         )
 
     def _save(self, folder: RunFolder | None) -> None:

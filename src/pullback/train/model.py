@@ -42,7 +42,7 @@ class Model:
     ``input`` is the spec of one raw example; ``normalizer`` maps raw values to the network's
     input; ``classes`` are the names of the outputs, where they are classes; ``image`` says how a
     picture becomes an example, where examples are pictures, ``tokenizer`` how a text becomes one,
-    and ``rate`` how many samples a second those of sound have.
+    ``rate`` how many samples a second those of sound have, and ``table`` how a row of a table does.
     """
 
     net: Map
@@ -55,6 +55,7 @@ class Model:
     image: AnyFormat | None = None
     tokenizer: Tokenizer | None = None
     rate: int | None = None
+    table: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
         # without the lowered network, which is made of addresses in this process

@@ -50,6 +50,7 @@ def save_model(model: Model, path: Path) -> None:
         "image": to_config(model.image),
         "tokenizer": to_config(model.tokenizer),
         "rate": model.rate,
+        "table": to_config(model.table),
     }
     tensors = {
         f"params.{entry.name}": model.theta.flat[entry.start : entry.stop].reshape(entry.shape)
@@ -114,6 +115,7 @@ def load_model(path: str | Path) -> Model:
         # files of earlier versions name neither
         parts["tokenizer"] = _tokenizer(path, header) if header.get("tokenizer") else None
         parts["rate"] = _rate(path, header.get("rate"))
+        parts["table"] = _table(path, header) if header.get("table") else None
         classes = tuple(header["classes"]) if header["classes"] is not None else None
     except ModelFileError:
         raise
@@ -142,6 +144,12 @@ def _tokenizer(path: Path, header: dict[str, Any]) -> Any:
     from pullback.data.text import Tokenizer
 
     return _described(path, header, "tokenizer", Tokenizer)
+
+
+def _table(path: Path, header: dict[str, Any]) -> Any:
+    from pullback.data.tables import Preparation
+
+    return _described(path, header, "table", Preparation)
 
 
 def _rate(path: Path, rate: Any) -> int | None:
@@ -178,7 +186,7 @@ def _assemble(
     state = unflatten({p: tensors[f"state.{dotted(p)}"] for p, _ in leaves(declared_state)})
     return Model(net, theta, map_leaves(np.array, state), parts["loss"], input_spec,
                  parts["normalizer"], classes, parts["image"], parts["tokenizer"],
-                 parts["rate"])  # fmt: skip
+                 parts["rate"], parts["table"])  # fmt: skip
 
 
 def check_same(

@@ -1,0 +1,8 @@
+"""Tables: from CSV, TSV, Parquet or a dataframe to examples, by a preparation that is kept."""
+
+from pullback.data.tables.columns import TABLES
+from pullback.data.tables.preparation import Preparation
+from pullback.data.tables.reading import Frame, read_table
+from pullback.data.tables.table import prepare, table
+
+__all__ = ["TABLES", "Frame", "Preparation", "prepare", "read_table", "table"]

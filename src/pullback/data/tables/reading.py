@@ -1,0 +1,273 @@
+"""Reading tables: what the separator is, whether there is a header, and what cannot be one."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pullback.core.errors import ConfigError, DataError
+
+SAMPLE = 1 << 18
+"""Bytes from which the separator and the header are found."""
+BLOCK = 1 << 24
+"""Bytes that a row may have at most."""
+SEPARATORS = (",", ";", "\t", "|")
+MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none", "-", ".")
+"""What stands for no value."""
+TEXT = {
+    "no pyarrow": "tables need pyarrow and narwhals: pip install 'pullback[tables]'",
+    "no file": "{path}: there is no such file",
+    "not a file": "{path}: not a file",
+    "empty": "{path}: the file is empty",
+    "no rows": "{path}: there is a header, and no row below it",
+    "nul": "{path}: a NUL byte at byte {byte}; this is no text (a UTF-16 file needs its mark at "
+    "the start)",
+    "encoding": "{path}: column {column!r} is not UTF-8; save the file as UTF-8",
+    "ragged": "{path}: row {row} has {found} cells, expected {expected}",
+    "quote": "{path}: a quotation mark is never closed: the last row has a cell that begins with "
+    "{start!r} and goes over {lines} lines",
+    "long": "{path}: a row is longer than {most} MB",
+    "names": "{path}: two columns are called {name!r}; rename one",
+    "other": "{path}: cannot be read as a table: {error}",
+    "frame": "a {kind} is no table; expected the path of a CSV or Parquet file, or a dataframe",
+}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A table as it was read.
+
+    ``cells`` is a ``pyarrow.Table`` with the columns under their names, ``header`` says whether
+    the names are the file's own, and ``name`` is what messages call the table.
+    """
+
+    cells: Any
+    header: bool
+    name: str
+
+    @property
+    def names(self) -> list[str]:
+        """The columns."""
+        found: list[str] = self.cells.column_names
+        return found
+
+    def __len__(self) -> int:
+        return int(self.cells.num_rows)
+
+
+def read_table(source: Any, header: bool | None = None) -> Frame:
+    """Read a table.
+
+    Args:
+        source: the path of a CSV, TSV or Parquet file (also compressed by gzip), or a dataframe of
+            any library that narwhals knows.
+        header: whether the first row has the names; None: as it looks.
+
+    Raises:
+        DataError: it is missing, damaged, or no table; the row or the column is named.
+        ConfigError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise ConfigError(TEXT["no pyarrow"]) from None
+    if not isinstance(source, str | Path):
+        return _of_dataframe(source)
+    path = Path(source)
+    if not path.exists():
+        raise DataError(TEXT["no file"].format(path=path))
+    if not path.is_file():
+        raise DataError(TEXT["not a file"].format(path=path))
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return _of_parquet(path)
+    return _of_text(path, header)
+
+
+def _of_dataframe(source: Any) -> Frame:
+    try:
+        import narwhals
+
+        cells = narwhals.from_native(source, eager_only=True).to_arrow()
+    except ImportError:
+        raise ConfigError(TEXT["no pyarrow"]) from None
+    except TypeError:
+        raise DataError(TEXT["frame"].format(kind=type(source).__name__)) from None
+    return Frame(cells, True, "the dataframe")
+
+
+def _of_parquet(path: Path) -> Frame:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return Frame(_distinct(parquet.read_table(path), path), True, str(path))
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise DataError(TEXT["other"].format(path=path, error=_line(error))) from None
+
+
+def _of_text(path: Path, header: bool | None) -> Frame:
+    import pyarrow
+
+    with pyarrow.input_stream(str(path), compression="detect") as stream:
+        try:
+            start = stream.read(SAMPLE)
+        except OSError as error:
+            raise DataError(TEXT["other"].format(path=path, error=_line(error))) from None
+    if not start.strip():
+        raise DataError(TEXT["empty"].format(path=path))
+    encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    if encoding == "utf-8" and b"\0" in start:
+        raise DataError(TEXT["nul"].format(path=path, byte=start.index(b"\0")))
+    text = start[: len(start) // 2 * 2].decode(encoding, errors="replace").lstrip("\ufeff")
+    whole = len(start) < SAMPLE
+    separator, rows = _rows_of(text, path, whole)
+    if header is None:
+        header = _looks_like_header(rows)
+    names = None if header else [f"column {i}" for i in range(1, len(rows[0]) + 1)]
+    cells = _parse(path, encoding, separator, names)
+    if not cells.num_rows:
+        raise DataError(TEXT["no rows"].format(path=path))
+    cells = _distinct(cells, path)
+    _check_quotes(cells, path)
+    return Frame(cells, header, str(path))
+
+
+def _rows_of(text: str, path: Path, whole: bool) -> tuple[str, list[list[str]]]:
+    """Return the separator and the first rows: that which gives most cells, the same each time."""
+    lines = text if whole else text[: text.rfind("\n") + 1] or text
+    best: tuple[float, int, str, list[list[str]]] | None = None
+    order = ("\t", ",", ";", "|") if path.suffix.lower() in (".tsv", ".tab") else SEPARATORS
+    for place, separator in enumerate(order):
+        csv.field_size_limit(BLOCK)
+        try:
+            found = csv.reader(io.StringIO(lines, newline=""), delimiter=separator)
+            rows = [row for _, row in zip(range(100), found, strict=False) if row]
+        except csv.Error:
+            continue
+        if not rows:
+            continue
+        usual = max({len(row) for row in rows}, key=[len(row) for row in rows].count)
+        same = sum(len(row) == usual for row in rows) / len(rows) if usual > 1 else 0.0
+        rank = (round(same, 2), usual * (same > 0), -place)
+        if best is None or rank > (best[0], best[1], best[4]):  # type: ignore[misc]
+            best = (rank[0], rank[1], separator, rows, rank[2])  # type: ignore[assignment]
+    if best is None:
+        raise DataError(TEXT["other"].format(path=path, error="no row was found"))
+    return best[2], best[3]
+
+
+NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+
+
+def _looks_like_header(rows: list[list[str]]) -> bool:
+    """Whether the first row names the columns: all words, that are not cells of their columns."""
+    first, others = rows[0], rows[1:]
+    words = [cell.strip() for cell in first]
+    if any(NUMBER.fullmatch(word) or (word and word in MISSING) for word in words):
+        return False
+    if not others:
+        return True
+    for i, word in enumerate(words):
+        column = [row[i].strip() for row in others if i < len(row)]
+        if column and all(NUMBER.fullmatch(cell) or cell in MISSING for cell in column):
+            return True
+        if word in column:
+            return False
+    return len(set(words)) == len(words)
+
+
+def _parse(path: Path, encoding: str, separator: str, names: list[str] | None) -> Any:
+    import pyarrow
+
+    try:
+        cells = _parsed(path, encoding, separator, names, None)
+    except (pyarrow.ArrowInvalid, OSError, UnicodeError) as error:
+        raise _explained(error, path, encoding, separator, names) from None
+    for field in cells.schema:
+        if pyarrow.types.is_binary(field.type):
+            raise DataError(TEXT["encoding"].format(path=path, column=field.name))
+    return cells
+
+
+def _parsed(path: Path, encoding: str, separator: str, names: list[str] | None, note: Any) -> Any:
+    """Return the cells; ``note`` is called with a row of another length, and makes it slow."""
+    import pyarrow
+    from pyarrow import csv as arrow
+
+    with pyarrow.input_stream(str(path), compression="detect") as stream:
+        return arrow.read_csv(
+            stream,
+            read_options=arrow.ReadOptions(
+                column_names=names, block_size=BLOCK, encoding=encoding, use_threads=note is None
+            ),
+            parse_options=arrow.ParseOptions(
+                delimiter=separator, newlines_in_values=True, invalid_row_handler=note
+            ),
+            convert_options=arrow.ConvertOptions(
+                null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=True
+            ),
+        )
+
+
+def _explained(
+    error: Exception, path: Path, encoding: str, separator: str, names: list[str] | None
+) -> DataError:
+    """Return what is wrong; of a row of another length its number, for which it is read again."""
+    import pyarrow
+
+    said = _line(error)
+    if "straddl" in said or "cannot infer number of columns" in said:
+        return DataError(TEXT["long"].format(path=path, most=BLOCK >> 20))
+    if "Expected" not in said:
+        return DataError(TEXT["other"].format(path=path, error=said))
+    rows: list[Any] = []
+
+    def note(row: Any) -> str:
+        rows.append(row)
+        return "error"
+
+    with contextlib.suppress(pyarrow.ArrowInvalid):
+        _parsed(path, encoding, separator, names, note)
+    row = rows[0]
+    return DataError(
+        TEXT["ragged"].format(
+            path=path, row=row.number, found=row.actual_columns, expected=row.expected_columns
+        )
+    )
+
+
+def _check_quotes(cells: Any, path: Path) -> None:
+    """Raise ``DataError`` where the last row swallowed lines that a closing quote should end."""
+    for name in cells.column_names:
+        value = cells[name][-1].as_py()
+        if isinstance(value, str) and value.count("\n") > 0 and _odd_quotes(path):
+            raise DataError(
+                TEXT["quote"].format(path=path, start=value[:20], lines=value.count("\n") + 1)
+            )
+
+
+def _odd_quotes(path: Path) -> bool:
+    import pyarrow
+
+    count = 0
+    with pyarrow.input_stream(str(path), compression="detect") as stream:
+        while block := stream.read(1 << 22):
+            count += block.count(b'"')
+    return count % 2 == 1
+
+
+def _distinct(cells: Any, path: Path) -> Any:
+    names = [name.strip() or f"column {i}" for i, name in enumerate(cells.column_names, start=1)]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(TEXT["names"].format(path=path, name=name))
+    return cells.rename_columns(names)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,263 @@
+"""From a table to training and test examples: what each column is, and what is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pullback.core.errors import ConfigError, DataError, suggestion
+from pullback.data.dataset import Data, Dataset
+from pullback.data.tables.columns import Categories, Column, Dates, Numbers, days, words
+from pullback.data.tables.preparation import Preparation
+from pullback.data.tables.reading import Frame, read_table
+
+MOST_CLASSES = 20
+"""Different whole numbers up to which they are classes, as a target."""
+MOST_WORDS = 100
+"""Words of a column that have a number of their own: the most frequent."""
+MOST_PIECES, ROWS_A_PIECE = 32, 100
+"""Pieces of a quantity, at most, and rows that there are for each of them, at least."""
+RARE = 10
+"""Times that a word must be there to have a number of its own, in large tables."""
+TEXT = {
+    "target": "{table}: there is no column {name!r} for the target.{known}",
+    "place": "{table}: there is no column {place} for the target; it has {count}",
+    "one class": "{table}: the target {name!r} is always {value!r}; there is nothing to learn",
+    "no value": "{table}: the target {name!r} has no value in any row",
+    "dropped": "note: {count} rows without a target were left out",
+    "nothing": "note: {name} is left out: it has no values",
+    "constant": "note: {name} is left out: it is always {value!r}",
+    "number of a row": "note: {name} is left out: it counts the rows",
+    "text": "note: {name} is left out: it is text, {count} different ones",
+    "leak": "note: {name} alone tells the target almost always; is it known beforehand?",
+    "none": "{table}: no column is left to learn from",
+}
+
+
+def table(
+    source: Any,
+    target: str | int = -1,
+    *,
+    header: bool | None = None,
+    test: Any = None,
+    split: str | None = None,
+) -> Data:
+    """Return a table as data to train on: numbers, words and dates made numbers.
+
+    Args:
+        source: the path of a CSV, TSV or Parquet file, or a dataframe.
+        target: the column to say, by its name or its place; -1 is the last one.
+        header: whether the first row has the names; None: as it looks.
+        test: another table with the same columns, to test on.
+        split: a column that says which rows are for testing: those that have ``test`` there.
+
+    Words and whole numbers of few kinds are classes, other numbers quantities. The ``Preparation``
+    is in ``data.table``; nothing in it was fitted to the rows for testing.
+
+    Raises:
+        DataError: it cannot be read, or there is nothing to learn; file, row and column are named.
+        ConfigError: there is no such column.
+    """
+    frame = read_table(source, header)
+    held = read_table(test, header) if test is not None else None
+    if split is not None:
+        frame, held = _split(frame, split)
+    name = _target(frame, target)
+    frame, dropped = _with_target(frame, name)
+    preparation = prepare(frame, name)
+    if dropped:
+        note = TEXT["dropped"].format(count=dropped)
+        preparation = replace(preparation, notes=(*preparation.notes, note))
+    title = Path(source).stem if isinstance(source, str | Path) else "table"
+    train = _dataset(preparation, frame, title)
+    tested = None if held is None else _dataset(preparation, preparation.named(held), title)
+    return Data(train, tested, title, table=preparation)
+
+
+def _dataset(preparation: Preparation, frame: Frame, name: str) -> Dataset:
+    x, y = preparation.examples(frame), preparation.targets(frame)
+    return Dataset(x, y, classes=preparation.classes, name=name)
+
+
+def _target(frame: Frame, target: str | int) -> str:
+    text = str(target)
+    if text in frame.names:
+        return text
+    if text.lstrip("-").isdigit():
+        place = int(text)
+        if not -len(frame.names) <= place < len(frame.names):
+            raise ConfigError(
+                TEXT["place"].format(table=frame.name, place=place, count=len(frame.names))
+            )
+        return frame.names[place]
+    known = suggestion(text, frame.names)
+    raise ConfigError(TEXT["target"].format(table=frame.name, name=text, known=known))
+
+
+def _split(frame: Frame, column: str) -> tuple[Frame, Frame]:
+    import pyarrow.compute as compute
+
+    name = _target(frame, column)
+    held = compute.fill_null(
+        compute.equal(compute.utf8_lower(words(frame.cells[name])), "test"), False
+    )
+    rest = frame.cells.drop_columns([name])
+    parts = rest.filter(compute.invert(held)), rest.filter(held)
+    return Frame(parts[0], frame.header, frame.name), Frame(parts[1], frame.header, frame.name)
+
+
+def _with_target(frame: Frame, name: str) -> tuple[Frame, int]:
+    """Return the rows that have a target, and how many have none."""
+    import pyarrow.compute as compute
+
+    there = compute.is_valid(_plain(frame.cells[name]))
+    kept = frame.cells.filter(there)
+    if not kept.num_rows:
+        raise DataError(TEXT["no value"].format(table=frame.name, name=name))
+    return Frame(kept, frame.header, frame.name), len(frame) - kept.num_rows
+
+
+def _plain(cells: Any) -> Any:
+    """Return words without what means nothing; other cells as they are."""
+    import pyarrow
+
+    types = pyarrow.types
+    if types.is_null(cells.type):
+        return cells
+    dictionary = types.is_dictionary(cells.type)
+    if types.is_string(cells.type) or types.is_large_string(cells.type) or dictionary:
+        return words(cells.cast(pyarrow.string()))
+    return cells
+
+
+def prepare(frame: Frame, target: str) -> Preparation:
+    """Return the preparation of a table's columns, fitted to its rows.
+
+    Raises:
+        DataError: the target is always the same, or no column is left.
+    """
+    import pyarrow.compute as compute
+
+    classes = _classes(frame, target)
+    columns: list[Column] = []
+    notes: list[str] = []
+    aims = _plain(frame.cells[target].combine_chunks())
+    for name in frame.names:
+        if name == target:
+            continue
+        cells = _plain(frame.cells[name].combine_chunks())
+        column, note = _column(name, cells)
+        if column is not None:
+            columns.append(column)
+            if classes is not None and _tells(cells, aims, compute.count_distinct(aims).as_py()):
+                notes.append(TEXT["leak"].format(name=name))
+        if note:
+            notes.append(note)
+    if not columns:
+        raise DataError(TEXT["none"].format(table=frame.name))
+    found = Preparation(
+        tuple(columns), tuple(frame.names), target, classes, frame.header, tuple(notes)
+    )
+    if classes is not None:
+        return found
+    values = found.targets(frame)
+    return replace(found, middle=float(values.mean()), deviation=_deviation(values))
+
+
+def _classes(frame: Frame, target: str) -> tuple[str, ...] | None:
+    """Return the words of the target, or None where it is a quantity."""
+    import pyarrow
+    import pyarrow.compute as compute
+
+    cells = _plain(frame.cells[target].combine_chunks())
+    kinds = compute.unique(cells)
+    if len(kinds) == 1:
+        value = kinds[0].as_py()
+        raise DataError(TEXT["one class"].format(table=frame.name, name=target, value=value))
+    types = pyarrow.types
+    whole = types.is_integer(cells.type) and len(kinds) <= MOST_CLASSES
+    if not (whole or types.is_string(cells.type) or types.is_boolean(cells.type)):
+        return None
+    found = kinds.cast(pyarrow.int64()).to_pylist() if whole else words(kinds).to_pylist()
+    return tuple(map(str, sorted(found)))
+
+
+def _column(name: str, cells: Any) -> tuple[Column | None, str]:
+    """Return what a column becomes, or why it is left out."""
+    import pyarrow
+    import pyarrow.compute as compute
+
+    there = cells.drop_null()
+    if not len(there):
+        return None, TEXT["nothing"].format(name=name)
+    kinds = compute.count_distinct(there).as_py()
+    if kinds == 1 and len(there) == len(cells):
+        return None, TEXT["constant"].format(name=name, value=there[0].as_py())
+    types = pyarrow.types
+    if types.is_string(cells.type):
+        return _of_words(name, cells, there, kinds)
+    if types.is_temporal(cells.type):
+        values = np.asarray(days(there).to_numpy(zero_copy_only=False), np.float64)
+        return Dates(name, float(values.mean()), _deviation(values)), ""
+    if types.is_integer(cells.type) and kinds == len(cells) > RARE and _counts_up(there):
+        return None, TEXT["number of a row"].format(name=name)
+    return _of_numbers(name, cells, there), ""
+
+
+def _of_words(name: str, cells: Any, there: Any, kinds: int) -> tuple[Column | None, str]:
+    if kinds > MOST_WORDS and kinds > len(there) / 2:
+        return None, TEXT["text"].format(name=name, count=kinds)
+    least = min(RARE, max(1, len(there) // 200))
+    counted = [(entry["counts"], entry["values"]) for entry in _counts(there)]
+    frequent = sorted((-count, word) for count, word in counted if count >= least)[:MOST_WORDS]
+    return Categories(name, tuple(sorted(word for _, word in frequent))), ""
+
+
+def _counts(cells: Any) -> list[dict[str, Any]]:
+    import pyarrow.compute as compute
+
+    found: list[dict[str, Any]] = compute.value_counts(cells).to_pylist()
+    return found
+
+
+def _of_numbers(name: str, cells: Any, there: Any) -> Numbers:
+    import pyarrow
+
+    values = np.asarray(there.cast(pyarrow.float64()).to_numpy(zero_copy_only=False), np.float64)
+    values = values[np.isfinite(values)]
+    middle, marks = float(np.median(values)), len(there) < len(cells)
+    pieces = min(MOST_PIECES, len(values) // ROWS_A_PIECE)
+    found = np.unique(np.quantile(values, np.linspace(0, 1, max(1, pieces) + 1)))
+    edges = tuple(map(float, found)) if len(found) > 2 else ()
+    return Numbers(name, float(values.mean()), _deviation(values), middle, marks, edges)
+
+
+def _deviation(values: np.ndarray) -> float:
+    found = float(values.std())
+    return found if found > 0 else 1.0
+
+
+def _counts_up(cells: Any) -> bool:
+    values = np.asarray(cells.to_numpy(zero_copy_only=False))
+    steps = np.diff(values)
+    return bool(len(steps) and (steps == steps[0]).all())
+
+
+def _tells(cells: Any, aims: Any, classes: int) -> bool:
+    """Whether words, or whole numbers of few kinds, go with one class each, nearly always."""
+    import pyarrow
+    import pyarrow.compute as compute
+
+    types = pyarrow.types
+    if not (types.is_string(cells.type) or types.is_integer(cells.type)):
+        return False
+    kinds = compute.count_distinct(cells).as_py()
+    if kinds < classes or kinds > len(cells) / 10:
+        return False
+    both = pyarrow.table({"cell": cells, "aim": aims})
+    pairs = both.group_by(["cell", "aim"]).aggregate([([], "count_all")])
+    most = pairs.group_by("cell").aggregate([("count_all", "max")])
+    return bool(compute.sum(most["count_all_max"]).as_py() > 0.995 * len(cells))
