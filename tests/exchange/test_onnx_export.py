@@ -4,37 +4,23 @@ import numpy as np
 import pytest
 from contract_cases import CASES, all_cases, setting
 from networks import placed
+from onnx_runs import by_reference, by_runtime
 
 from pullback import MAPS, exchange
 from pullback.core.context import Context
-from pullback.core.errors import ConfigError
-from pullback.core.lift import lift
-from pullback.core.map import init
 from pullback.core.spec import Spec
 from pullback.exchange.onnx.export import OPSETS
 from pullback.exchange.onnx.registry import EXPORTERS
-from pullback.maps import Chain, Linear
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'pullback[onnx]'")
-runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-reference = pytest.importorskip("onnx.reference")
 
 WITHIN = 1e-5
 
 
-def by_runtime(path, inputs):
-    options = runtime.SessionOptions()
-    options.log_severity_level = 3
-    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return session.run(None, inputs)[0]
-
-
-def by_reference(path, inputs):
-    return reference.ReferenceEvaluator(str(path)).run(None, inputs)[0]
-
-
 def as_inputs(x):
-    return {f"input_{i}": part for i, part in enumerate(x)} if isinstance(x, tuple) else {"input": x}
+    return (
+        {f"input_{i}": part for i, part in enumerate(x)} if isinstance(x, tuple) else {"input": x}
+    )
 
 
 def error_of(found, y):

@@ -71,6 +71,8 @@ class Cursor:
     def __init__(self, path: Path, arrays: dict[str, np.ndarray], uses: Counter[str]) -> None:
         self.path, self.arrays, self.uses = path, arrays, uses
         self.rest: list[Step] = []
+        self.value = ""
+        """Which output of the step at hand is used."""
 
     def next_is(self, *ops: str) -> bool:
         """Whether the next steps are of these operators."""
@@ -147,7 +149,7 @@ def converted(steps: list[Step], flow: Flow, cursor: Cursor) -> tuple[list[Part]
                 convert = CONVERTERS.get(step.node.op)
                 if convert is None:
                     raise _unknown(step.node, cursor.path)
-                cursor.value = step.value  # type: ignore[attr-defined]
+                cursor.value = step.value
                 found, flow = convert(step.node, flow, cursor)
         except ModelFileError:
             raise
@@ -209,9 +211,7 @@ def _side_by_side(parts: list[Part | None], combine: str) -> Part:
     return _composed(Parallel(*(part.net for part in some), combine=combine), enumerate(some))
 
 
-def _product(
-    node: Operation, parts: list[Part | None], flows: list[Flow], cursor: Cursor
-) -> Part:
+def _product(node: Operation, parts: list[Part | None], flows: list[Flow], cursor: Cursor) -> Part:
     if len(parts) == 2 and sum(part is None for part in parts) == 1:
         i = 0 if parts[1] is None else 1
         body = parts[i]

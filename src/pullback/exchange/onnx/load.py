@@ -85,7 +85,7 @@ def _flow_of_input(source: Source, nodes: Any) -> Flow:
     axes = tuple(range(rank))
     if rank - 1 in IMAGES and reaches_channels_first(source, nodes, CHANNELS_FIRST, THROUGH):
         axes = channels_first(rank)[0]
-    shape = {axis: n for axis, n in zip(axes[1:], source.shape, strict=True)}
+    shape = dict(zip(axes[1:], source.shape, strict=True))
     return Flow(tuple(shape[axis] for axis in range(1, rank)), axes)
 
 

@@ -91,7 +91,8 @@ def _matmul(node: Operation, flow: Flow, cursor: Cursor) -> Found:
 @reads("Gemm")
 def _gemm(node: Operation, flow: Flow, cursor: Cursor) -> Found:
     a, w, c = node.attributes, cursor.needed(node, 1), cursor.constant(node, 2)
-    cursor.expect(node, not a.get("transA") and w.ndim == 2 and len(flow.shape) == 1, TEXT["layout"])
+    fits = not a.get("transA") and w.ndim == 2 and len(flow.shape) == 1
+    cursor.expect(node, fits, TEXT["layout"])
     w = (w.T if a.get("transB") else w) * np.float32(a.get("alpha", 1.0))
     if c is not None:
         c = np.broadcast_to(c * np.float32(a.get("beta", 1.0)), (1, w.shape[1]))[0]
@@ -288,5 +289,3 @@ def _layer_norm(node: Operation, flow: Flow, cursor: Cursor) -> Found:
     shift = np.zeros_like(scale) if shift is None else shift
     net = LayerNorm(eps=float(node.attributes.get("epsilon", 1e-5)))
     return [Part(net, {"gamma": scale, "beta": shift})], flow
-
-

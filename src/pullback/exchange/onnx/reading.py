@@ -83,9 +83,7 @@ def read(path: Path) -> Source:
     _check_order(path, nodes, {*arrays, inputs[0].name}, graph.output[0].name)
     shape, dtype = _declared(path, inputs[0])
     notes = {entry.key: entry.value for entry in model.metadata_props}
-    return Source(
-        path, nodes, arrays, inputs[0].name, shape, dtype, graph.output[0].name, notes
-    )
+    return Source(path, nodes, arrays, inputs[0].name, shape, dtype, graph.output[0].name, notes)
 
 
 def _damaged(path: Path, error: Exception) -> ModelFileError:

@@ -12,7 +12,7 @@ from pullback.exchange.onnx.reading import Operation
 from pullback.exchange.onnx.sequences import ORDER
 from pullback.maps import Parallel
 
-KINDS = {op: (kind, tuple(int(i) for i in np.argsort(order))) for kind, (op, order) in ORDER.items()}
+KINDS = {op: (kind, np.argsort(order).tolist()) for kind, (op, order) in ORDER.items()}
 """Our map, and the places of the operator's gates in our order."""
 STRANGE = ("activations", "activation_alpha", "activation_beta", "clip", "input_forget", "layout")
 USUAL: dict[str, list[str]] = {
@@ -32,8 +32,8 @@ def _recurrent(node: Operation, flow: Flow, cursor: Cursor) -> Found:
     wide = w.shape[1]
     cursor.expect(node, w.shape == (count, wide, flow.shape[1]), f"weights of {w.shape}")
     b = np.zeros((count, 2 * wide), w.dtype) if b is None else b
-    states = "last" if cursor.value == node.outputs[min(1, len(node.outputs) - 1)] else "all"  # type: ignore[attr-defined]
-    states = "all" if cursor.value == node.outputs[0] else states  # type: ignore[attr-defined]
+    states = "all" if cursor.value == node.outputs[0] else "last"
+    cursor.expect(node, cursor.value in node.outputs[:2], "its cell is used")
     sides = [
         _side(node, i, (w, r, b), units, states, direction == "reverse" or i == 1)
         for i in range(count)
@@ -71,7 +71,7 @@ def _side(node: Operation, i: int, arrays: Any, units: int, states: str, reverse
 
     def ours(rows: np.ndarray) -> np.ndarray:
         parts = rows.reshape((len(order), units, *rows.shape[1:]))
-        return parts[list(order)].reshape(rows.shape)
+        return parts[order].reshape(rows.shape)
 
     outer, inner = ours(b[: len(w)]), ours(b[len(w) :])
     params = {"W": ours(w).T, "U": ours(r).T, "b": outer + inner}

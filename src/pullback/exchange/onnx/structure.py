@@ -125,9 +125,7 @@ class _Builder:
         return ModelFileError(TEXT[what].format(path=self._path, name=node.name, op=node.op))
 
 
-def reaches_channels_first(
-    source: Source, nodes: list[Operation], ops: Any, through: Any
-) -> bool:
+def reaches_channels_first(source: Source, nodes: list[Operation], ops: Any, through: Any) -> bool:
     """Tell whether the input comes to one of ``ops`` by way of ``through`` alone."""
     values = {source.input}
     for node in nodes:
