@@ -98,9 +98,7 @@ def test_an_lstm_of_both_directions(tmp_path, rng):
         node("Transpose", "h", "u", perm=[0, 2, 1, 3]), node("Reshape", "u s", "v"),
         node("Transpose", "v", "y", perm=[1, 0, 2]),
     ]  # fmt: skip
-    model = agrees(
-        written(tmp_path / "m.onnx", nodes, arrays, (5, 2), (5, 6)), drawn(rng, 4, 5, 2)
-    )
+    model = agrees(written(tmp_path / "m.onnx", nodes, arrays, (5, 2), (5, 6)), drawn(rng, 4, 5, 2))
     assert isinstance(model.net, Parallel)
     assert all(isinstance(side, LSTM) for side in model.net.maps)
 
@@ -164,8 +162,11 @@ def test_what_pytorch_writes(kind, tmp_path):
             nn.Conv2d(4, 6, 3, stride=2, groups=2), nn.Flatten(), nn.Linear(6, 3),
         )  # fmt: skip
     elif kind == "norms":
-        shape, net = (3,), nn.Sequential(
-            nn.Linear(3, 6), nn.LayerNorm(6), nn.ELU(0.5), nn.Dropout(), nn.Linear(6, 2)
+        shape, net = (
+            (3,),
+            nn.Sequential(
+                nn.Linear(3, 6), nn.LayerNorm(6), nn.ELU(0.5), nn.Dropout(), nn.Linear(6, 2)
+            ),
         )
     else:
         net = Sequence()

@@ -148,9 +148,9 @@ def _flat(node: Operation, flow: Flow, cursor: Cursor) -> Found:
     cursor.expect(node, flow.axes[0] == 0, TEXT["layout"])
     size = int(np.prod(flow.shape))
     places = np.arange(size).reshape(flow.shape).transpose([axis - 1 for axis in flow.axes[1:]])
-    order: np.ndarray | None = places.reshape(-1)
-    order = None if np.array_equal(order, np.arange(size)) else order
-    return [Part(Flatten())], Flow((size,), (0, 1), order)
+    order = places.reshape(-1)
+    same = np.array_equal(order, np.arange(size))
+    return [Part(Flatten())], Flow((size,), (0, 1), None if same else order)
 
 
 @reads("Reshape")

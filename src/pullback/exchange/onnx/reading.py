@@ -181,4 +181,4 @@ def _external(path: Path, tensor: Any, want: int) -> bytes:
     _check_size(path, tensor.name, tuple(tensor.dims), want, min(length, there))
     with file.open("rb") as data:
         data.seek(start)
-        return data.read(want)
+        return bytes(data.read(want))

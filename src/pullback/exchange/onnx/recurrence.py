@@ -43,7 +43,7 @@ def _recurrent(node: Operation, flow: Flow, cursor: Cursor) -> Found:
         part = sides[0]
     else:
         named = dict(zip(("forwards", "backwards"), sides, strict=True))
-        nets = {name: side.net for name, side in named.items()}
+        nets: Any = {name: side.net for name, side in named.items()}
         part = Part(Parallel(**nets), {name: side.params for name, side in named.items()})
     _without_directions(node, cursor, states, count)
     if states == "last":
@@ -71,7 +71,7 @@ def _side(node: Operation, i: int, arrays: Any, units: int, states: str, reverse
 
     def ours(rows: np.ndarray) -> np.ndarray:
         parts = rows.reshape((len(order), units, *rows.shape[1:]))
-        return parts[order].reshape(rows.shape)
+        return np.reshape(parts[order], rows.shape)
 
     outer, inner = ours(b[: len(w)]), ours(b[len(w) :])
     params = {"W": ours(w).T, "U": ours(r).T, "b": outer + inner}
@@ -79,7 +79,7 @@ def _side(node: Operation, i: int, arrays: Any, units: int, states: str, reverse
         joined = outer + inner
         joined[-units:] = outer[-units:]
         params |= {"b": joined, "c": inner[-units:]}
-    return Part(kind(units, states, reverse), params)  # type: ignore[call-arg]
+    return Part(kind(units, states, reverse), params)
 
 
 def _without_directions(node: Operation, cursor: Cursor, states: str, count: int) -> None:
