@@ -1,4 +1,5 @@
-"""``pullback``: train, lrfind, sweep, evaluate, predict, generate, resume, check, step, datasets.
+"""``pullback``: train, lrfind, sweep, evaluate, predict, generate, resume, check, step, export,
+import, datasets.
 
 Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
 """
