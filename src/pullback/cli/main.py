@@ -1,5 +1,4 @@
-"""``pullback``: train, lrfind, sweep, evaluate, predict, generate, resume, check, step, export,
-import, datasets.
+"""``pullback``: the commands, from train to datasets.
 
 Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
 """

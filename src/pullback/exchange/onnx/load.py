@@ -14,6 +14,7 @@ from pullback.core.errors import ModelFileError, PullbackError
 from pullback.core.spec import Spec
 from pullback.core.theta import Layout, Theta
 from pullback.core.tree import dotted, leaves
+from pullback.data.images import AnyFormat
 from pullback.data.normalize import Affine
 from pullback.exchange.onnx import recurrence  # noqa: F401
 from pullback.exchange.onnx.convert import Cursor, Flow, Part, chained, converted
@@ -97,8 +98,10 @@ def _normalizer(steps: list[Step], arrays: Any, flow: Flow) -> Affine:
             continue
         constants = [arrays[name] for name in steps[0].node.inputs if name in arrays]
         if op != "Cast":
+            if len(constants) != 1:
+                break
             value = constants[0]
-            columns = value.shape == flow.shape == flow.shape[-1:] and flow.plain
+            columns = value.shape == flow.shape and value.ndim == 1 and flow.plain
             if value.size != 1 and not columns:
                 break
             found[op] = tuple(map(float, value)) if columns else float(value.reshape(-1)[0])
@@ -115,7 +118,12 @@ def _notes(source: Source) -> dict[str, Any]:
         found = {name: from_config(notes[name]) for name in ("loss", "image") if notes[name]}
         if not isinstance(found.get("loss"), Loss):
             raise ValueError("no loss")
-        return {**found, "classes": notes["classes"]}
+        if not isinstance(found.get("image"), AnyFormat | None):
+            raise ValueError("no kind of picture")
+        classes = notes["classes"]
+        if classes is not None and type(classes) is not list:
+            raise ValueError("no list of classes")
+        return {**found, "classes": classes}
     except (PullbackError, ValueError, TypeError, KeyError) as error:
         why = " ".join(str(error).split())
         raise ModelFileError(TEXT["notes"].format(path=source.path, why=why)) from None

@@ -13,6 +13,7 @@ from pullback.core.errors import ModelFileError
 from pullback.exchange.onnx.library import onnx_library
 
 LARGEST = 2**31
+LONGEST = 100
 STANDARD = ("", "ai.onnx")
 TEXT = {
     "missing": "{path}: there is no such file",
@@ -74,16 +75,17 @@ def read(path: Path) -> Source:
     if model.functions:
         raise ModelFileError(TEXT["functions"].format(path=path))
     graph = model.graph
-    arrays = {tensor.name: _array(path, tensor) for tensor in graph.initializer}
+    arrays = {_text(tensor.name): _array(path, tensor) for tensor in graph.initializer}
     nodes = tuple(_operation(path, i, node) for i, node in enumerate(graph.node))
-    inputs = [value for value in graph.input if value.name not in arrays]
+    inputs = [value for value in graph.input if _text(value.name) not in arrays]
     for what, found in (("inputs", inputs), ("outputs", graph.output)):
         if len(found) != 1:
             raise ModelFileError(TEXT["one"].format(path=path, count=len(found), what=what))
-    _check_order(path, nodes, {*arrays, inputs[0].name}, graph.output[0].name)
+    start, end = _text(inputs[0].name), _text(graph.output[0].name)
+    _check_order(path, nodes, {*arrays, start}, end)
     shape, dtype = _declared(path, inputs[0])
     notes = {entry.key: entry.value for entry in model.metadata_props}
-    return Source(path, nodes, arrays, inputs[0].name, shape, dtype, graph.output[0].name, notes)
+    return Source(path, nodes, arrays, start, shape, dtype, end, notes)
 
 
 def _damaged(path: Path, error: Exception) -> ModelFileError:
@@ -93,7 +95,7 @@ def _damaged(path: Path, error: Exception) -> ModelFileError:
 def _operation(path: Path, i: int, node: Any) -> Operation:
     if node.domain not in STANDARD:
         raise ModelFileError(
-            TEXT["domain"].format(path=path, name=node.op_type, domain=node.domain)
+            TEXT["domain"].format(path=path, name=_shown(node.op_type), domain=node.domain)
         )
     onnx = onnx_library()
     found: dict[str, Any] = {}
@@ -106,8 +108,19 @@ def _operation(path: Path, i: int, node: Any) -> Operation:
         except ValueError as error:
             raise _damaged(path, error) from None
         found[attribute.name] = value.decode(errors="replace") if type(value) is bytes else value
-    name = node.name or f"node {i}"
-    return Operation(node.op_type, name, tuple(node.input), tuple(node.output), found)
+    name = _shown(node.name) or f"node {i}"
+    inputs, outputs = (tuple(map(_text, names)) for names in (node.input, node.output))
+    return Operation(_shown(node.op_type), name, inputs, outputs, found)
+
+
+def _text(name: str | bytes) -> str:
+    """Return a name; those that are no text come as bytes."""
+    return name if isinstance(name, str) else name.decode(errors="replace")
+
+
+def _shown(name: str | bytes) -> str:
+    """Return a name as messages have it: on one line, and not a whole book."""
+    return " ".join(_text(name).split())[:LONGEST]
 
 
 def _check_order(path: Path, nodes: Any, known: set[str], output: str) -> None:
@@ -154,8 +167,10 @@ def _array(path: Path, tensor: Any) -> np.ndarray:
     else:
         listed = getattr(tensor, onnx.helper.tensor_dtype_to_field(tensor.data_type))
         _check_size(path, name, shape, want, len(listed) * dtype.itemsize)
-        return np.asarray(onnx.numpy_helper.to_array(tensor))
+        raw = onnx.numpy_helper.to_array(tensor).tobytes() if want else b""
     _check_size(path, name, shape, want, len(raw))
+    if max(shape, default=0) > LARGEST:  # beside a size of 0
+        raise ModelFileError(TEXT["kind"].format(path=path, name=name))
     return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
 
 

@@ -15,6 +15,7 @@ TEXT = {
     "mixed": "{path}: {name} ({op}) puts together several values, which cannot be read as maps",
     "crossed": "{path}: {name} ({op}) is used by branches that meet in different places, which "
     "cannot be read as maps",
+    "constant": "{path}: {name} ({op}): {why}",
     "unrelated": "{path}: the output does not depend on the input",
 }
 
@@ -32,7 +33,13 @@ def folded(source: Source) -> tuple[list[Operation], dict[str, np.ndarray]]:
     """Return the operations that depend on the input, and all constants."""
     arrays, kept = dict(source.arrays), []
     for node in source.nodes:
-        value = _constant(node, arrays)
+        try:
+            value = _constant(node, arrays)
+        except (ValueError, TypeError, IndexError) as error:
+            why = " ".join(str(error).split())
+            raise ModelFileError(
+                TEXT["constant"].format(path=source.path, name=node.name, op=node.op, why=why)
+            ) from None
         if value is None:
             kept.append(node)
         else:
