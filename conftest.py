@@ -2,6 +2,10 @@
 
 from importlib.util import find_spec
 
-NEED = {"torch": "src/pullback/engine/tensors", "sklearn": "src/pullback/sklearn"}
+NEED = {
+    "torch": "src/pullback/engine/tensors",
+    "sklearn": "src/pullback/sklearn",
+    "onnx": "src/pullback/exchange",
+}
 
 collect_ignore = [folder for name, folder in NEED.items() if find_spec(name) is None]

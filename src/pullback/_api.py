@@ -1,6 +1,6 @@
 """The names of the library, as ``pullback.<name>``."""
 
-from pullback import data, extend, losses, optim
+from pullback import data, exchange, extend, losses, optim
 from pullback.check import check_loss, check_map
 from pullback.core import errors, initializers
 from pullback.core.context import Context
@@ -45,6 +45,7 @@ __all__ = [
     "data",
     "errors",
     "events",
+    "exchange",
     "extend",
     "fit",
     "gradient_receipt",

@@ -67,7 +67,7 @@ def test_the_mean_is_that_of_the_columns_of_training_only(tmp_path):
 
 
 def test_pieces_of_a_quantity(tmp_path):
-    rows = "\n".join(f"{i},{i % 3 + 0.5}" for i in range(0, 4000, 10))
+    rows = "\n".join(f"{i * 37 % 4000},{i % 3 + 0.5}" for i in range(0, 4000, 10))
     data = table(written(tmp_path, f"a,y\n{rows}\n"))
     (column,) = data.table.columns
     edges = np.quantile(np.arange(0, 4000, 10), [0, 0.25, 0.5, 0.75, 1])

@@ -1,5 +1,4 @@
-"""``pullback``: train, lrfind, sweep, compare, evaluate, predict, generate, resume, check, step,
-datasets.
+"""``pullback``: the commands, from train to datasets.
 
 Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
 """
@@ -35,6 +34,9 @@ HELP = {
     "resume": "Continue the run in folder RUN where it stopped.",
     "check": "Check the gradient of every tensor of RUN (a run's folder or a .toml configuration).",
     "step": "Walk through one training step of RUN (a run's folder or a .toml configuration).",
+    "export": "Write the model of RUN (a run's folder or a model file) for other programs, as ONNX "
+    "file PATH: from raw examples to predictions.",
+    "import": "Make the ONNX file PATH a model in the folder RUN, for evaluate and predict.",
     "datasets": "List the data sets that can be named.",
 }
 
@@ -250,6 +252,27 @@ def step(run: str, example: int, data_dir: str | None, page: str | None, as_json
     from pullback.cli.step import step_command
 
     step_command(run, example, data_dir, page, as_json)
+
+
+@cli.command(help=HELP["export"])
+@click.argument("run")
+@click.argument("path")
+@click.option("--opset", default=20, show_default=True, help="Version of ONNX's operators.")
+def export(run: str, path: str, opset: int) -> None:
+    """Export."""
+    from pullback.cli.exchange import export_command
+
+    export_command(run, path, opset)
+
+
+@cli.command("import", help=HELP["import"])
+@click.argument("path")
+@click.argument("run")
+def import_(path: str, run: str) -> None:
+    """Import."""
+    from pullback.cli.exchange import import_command
+
+    import_command(path, run)
 
 
 @cli.command(help=HELP["datasets"])

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pullback.core.errors import DataError
+
 
 def namespace(x: Any) -> Any:
     """Return the array-API namespace of ``x``: NumPy for NumPy arrays, else its library's."""
@@ -57,6 +59,29 @@ def memory(x: Any) -> tuple[Any, ...]:
     if isinstance(x, np.ndarray):
         return x.ctypes.data, x.strides
     return x.data_ptr(), x.stride()
+
+
+def as_numpy(x: Any, what: str = "x") -> np.ndarray:
+    """Return ``x`` as a NumPy array, without a copy where its library shares its memory.
+
+    Takes what NumPy makes arrays of, and the arrays of any library with ``__array__`` (tensors,
+    data frames of numbers) or ``__dlpack__``.
+
+    Raises:
+        DataError: its library will not give up the numbers, as of a tensor on another device.
+    """
+    if isinstance(x, np.ndarray):
+        return x
+    try:
+        if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
+            return np.from_dlpack(x)
+        return np.asarray(x)
+    except (RuntimeError, TypeError, BufferError) as error:
+        why = " ".join(str(error).split())
+        raise DataError(
+            f"{what}: a {type(x).__name__} that is no array of numbers in memory ({why}); "
+            "detach it, bring it to the CPU, or convert it to float32 first"
+        ) from None
 
 
 def full(shape: tuple[int, ...], fill: float, like: Any) -> Any:

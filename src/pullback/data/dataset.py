@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pullback.core.arrays import as_numpy
 from pullback.core.errors import DataError
 from pullback.data.images import AnyFormat
 from pullback.data.rows import Rows, check_padding
@@ -45,7 +46,7 @@ class Dataset:
         for field in ("x", "y", "weight", "lengths", "sizes"):
             value = getattr(self, field)
             if value is not None and not isinstance(value, Rows):
-                object.__setattr__(self, field, np.asarray(value))
+                object.__setattr__(self, field, as_numpy(value, field))
         self._check_lengths()
         if self.lengths is None:
             self._check_finite("x", self.x)
@@ -166,7 +167,7 @@ def from_arrays(
         DataError: see ``Dataset``.
     """
     try:
-        x, y = np.asarray(x), np.asarray(y)
+        x, y = as_numpy(x), as_numpy(y, "y")
     except ValueError as error:
         raise DataError(f"{name or 'data'}: rows that differ in length ({error})") from None
     if classes is None and y.ndim == 1 and y.dtype.kind in "ui" and y.size:

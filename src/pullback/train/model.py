@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pullback.core.arrays import as_numpy
 from pullback.core.errors import ShapeError
 from pullback.core.map import Map
 from pullback.core.spec import Spec
@@ -85,7 +86,7 @@ class Model:
             ShapeError: the examples do not have the shape that the model was trained on.
         """
         if not isinstance(x, Rows):
-            x = np.asarray(x)
+            x = as_numpy(x)
         if tuple(x.shape[1:]) != self.input.shape:
             raise ShapeError(
                 f"the model takes examples of shape {self.input.shape}, found "

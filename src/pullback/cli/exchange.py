@@ -1,0 +1,40 @@
+"""``pullback export`` and ``import``: models for other programs, and theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pullback.core.errors import ConfigError
+from pullback.exchange.onnx import from_onnx, to_onnx
+from pullback.train.model_file import NAME, load_model
+from pullback.train.storage import make_folder
+
+TEXT = {
+    "wrote": "wrote {path}",
+    "kind": "{path}: expected a name that ends in .onnx",
+    "taken": "{path}: there is a model here already; choose another folder",
+}
+
+
+def export_command(run: str, path: str, opset: int) -> None:
+    """Write the model of a run as an ONNX file."""
+    _check_name(path)
+    to_onnx(load_model(run), path, opset=opset)
+    print(TEXT["wrote"].format(path=path))
+
+
+def import_command(path: str, run: str) -> None:
+    """Make a run's folder of an ONNX file, with a model only."""
+    _check_name(path)
+    target = Path(run) / NAME
+    if target.exists():
+        raise ConfigError(TEXT["taken"].format(path=run))
+    model = from_onnx(path)
+    make_folder(Path(run))
+    model.save(target)
+    print(TEXT["wrote"].format(path=target))
+
+
+def _check_name(path: str) -> None:
+    if Path(path).suffix.lower() != ".onnx":
+        raise ConfigError(TEXT["kind"].format(path=path))
