@@ -24,7 +24,8 @@ SHELL = ("sh", "bash", "shell", "console")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PAGE_MODULE = "a_page"
 NEEDS_MNIST = "mnist"
-EXTRAS = {"sklearn": "scikit-learn"}
+EXTRAS = {"sklearn": "scikit-learn", "tables": "the extra 'tables'"}
+MODULES = {"tables": "pyarrow"}
 NOT_RUN = "no-run"
 PLACEHOLDER = re.compile(r"[<>]|\.\.\.|\bDATA\b|\bRUN\b")
 
@@ -73,7 +74,7 @@ def test_python_blocks_run_and_print_what_is_shown(
     names: dict[str, Any] = {"__name__": PAGE_MODULE}
     blocks = python_blocks(page)
     for name in {word for words, _, _ in blocks for word in words.split() if word in EXTRAS}:
-        pytest.importorskip(name, reason=f"{EXTRAS[name]} is not installed")
+        pytest.importorskip(MODULES.get(name, name), reason=f"{EXTRAS[name]} is not installed")
     for words, code, line in blocks:
         if NEEDS_MNIST not in words:
             run_block(code, page, line, names)

@@ -20,8 +20,10 @@ from pullback.cli.tasks import TASKS, task_command
 INTERRUPTED = 130
 HELP = {
     "main": "Train neural networks by backpropagation, in the open.",
-    "train": "Train on DATA: a data set's name (see 'pullback datasets'), an .npz file, or a "
-    f"folder with a folder of images for each class; or one of the recipes {', '.join(TASKS)}.",
+    "train": "Train on DATA: a data set's name (see 'pullback datasets'), a table (CSV, Parquet), "
+    "an .npz file, or a folder with a folder of images for each class; or one of the recipes "
+    f"{', '.join(TASKS)}.",
+    "init": "Write the whole configuration of training on the table DATA, for train --config.",
     "lrfind": "Suggest a learning rate for training on DATA with these options, and say why.",
     "sweep": "Train on DATA at many settings, side by side: --over lr=0.1,0.03 tries each value "
     "(of several --over all combinations), --random 20 --over lr=1e-4..1e-1 draws twenty.",
@@ -121,6 +123,16 @@ def train(data: str | None, workers: int | None, as_json: bool, **options: Any) 
     _exit(train_command(data, as_json, options))
 
 
+@cli.command(help=HELP["init"])
+@_of_a_run
+@click.option("--out", help="The file to write (default: standard output).")
+def init(data: str | None, out: str | None, **options: Any) -> None:
+    """Write a configuration."""
+    from pullback.cli.tables import init_command
+
+    init_command(data, out, options)
+
+
 @cli.command(help=HELP["lrfind"])
 @_of_a_run
 @click.option("--steps", default=300, show_default=True, help="Of the longest trials.")
@@ -205,12 +217,13 @@ def evaluate(**options: Any) -> None:
 @click.argument("run")
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--top", default=1, type=click.IntRange(min=1), help="How many classes to show.")
+@click.option("--out", help="Of a table: the file to write (default: standard output).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object an input.")
-def predict(run: str, inputs: tuple[str, ...], top: int, as_json: bool) -> None:
+def predict(run: str, inputs: tuple[str, ...], top: int, out: str | None, as_json: bool) -> None:
     """Predict."""
     from pullback.cli.predict import predict_command
 
-    predict_command(run, inputs, top, as_json)
+    predict_command(run, inputs, top, out, as_json)
 
 
 @cli.command(help=HELP["generate"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pullback.cli.tables import predict_table
 from pullback.core.errors import ConfigError
 from pullback.data.files import reading_pool
 from pullback.data.folder import pictures_in
@@ -26,10 +27,14 @@ TEXT = {
 }
 
 
-def predict_command(run: str, inputs: tuple[str, ...], top: int, as_json: bool) -> None:
+def predict_command(
+    run: str, inputs: tuple[str, ...], top: int, out: str | None, as_json: bool
+) -> None:
     """Print what the model says of each input, and how probable it finds it."""
     model = load_model(run)
-    if translates(model):
+    if model.table is not None:
+        predict_table(model, inputs, out)
+    elif translates(model):
         _print_said("text", zip(inputs, translations(model, inputs), strict=True), as_json)
     elif hears_words(model):
         _print_said("sound", ((path, _words(model, path)) for path in inputs), as_json)

@@ -31,6 +31,8 @@ def train_command(name: str | None, as_json: bool, options: dict[str, Any]) -> i
     Thread(target=_load_beside).start()
     with report:
         data = request.load()
+        if data.table is not None and not as_json:
+            print("\n".join(data.table.lines()))
         run = run_settings(
             request.settings(data),
             data,

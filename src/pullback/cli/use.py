@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pullback.cli.tables import table_of
 from pullback.data import available, load
 from pullback.data.dataset import Data
 from pullback.data.images import PictureFormat
@@ -58,6 +59,8 @@ def evaluate_command(
 
 def _other_data(model: Model, data: str, data_dir: str | None) -> Data:
     """Load data other than those of the run; a folder's images as the model knows them."""
+    if model.table is not None:
+        return table_of(model, data)
     image = model.image
     if not (Path(data).is_dir() and isinstance(image, PictureFormat)):
         return load(data, data_dir=data_dir)
