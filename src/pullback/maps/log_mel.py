@@ -35,24 +35,24 @@ class LogMel(Map):
     Samples that are NaN are padding at the end: so are the frames that reach into it, whose ``y``
     is NaN and whose cotangent goes nowhere.
 
-    With a ``speed`` ``s`` these are the features of the same sound played so fast, of another voice:
-    ``frame``, ``hop`` and ``fft`` are ``s`` times as many samples, which stand for ``1 / s`` of a
-    sample each in the sums of the transform, and every frequency counts as ``s`` times as high.
-    Slower, bands above ``s rate / 2`` hear nothing.
+    With a ``speed`` ``s`` they are those of the same sound played so fast, as if another voice had
+    spoken: a frame, a hop and the transform are ``s`` times as many samples (whole numbers), ``C``
+    and ``S`` are divided by ``s``, and every frequency counts as ``s`` times as high. Of a sound
+    that is played slower nothing is heard above ``s rate / 2``.
 
     Shapes: ``x (N, samples)``, ``y (N, 1 + (samples - frame) // hop, mels)``, natural logarithms.
     Mel scale: O'Shaughnessy, "Speech communication" (1987); features: Davis and Mermelstein (1980).
 
     Args:
         rate: samples a second of the input.
-        frame: samples of a frame; by default 25 ms.
-        hop: samples from one frame to the next; by default 10 ms.
-        fft: size of the transform, at least ``frame``; by default the next power of two.
+        frame: samples of a frame at speed 1; by default 25 ms.
+        hop: samples from one frame to the next at speed 1; by default 10 ms.
+        fft: size of the transform at speed 1, at least ``frame``; by default the next power of two.
         mels: bands.
         low: where the first band begins, in Hz.
         high: where the last band ends, in Hz; by default half the rate.
         floor: ``e``, what is added to the power so that silence has a logarithm.
-        speed: 1.1 is as if played a tenth faster; 1 as it is.
+        speed: 1.1 is a tenth faster; 1 is as it was.
 
     Raises:
         ConfigError: a value that cannot be used, or so many bands that one holds no frequency.
