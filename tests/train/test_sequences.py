@@ -91,5 +91,5 @@ def test_evaluation_takes_fewer_sequences_at_once_that_are_long_within():
     )
     for steps, count in ((16, 1024), (64, 256)):
         assert evaluation_batch(words, pb.Spec((steps, 4))) == count
-    heard = pb.Chain(pb.LogMel(8000), pb.LastStep())  # 128 frames of 5 seconds' eighths
+    heard = pb.Chain(pb.LogMel(8000), pb.LastStep())  # 128 frames
     assert evaluation_batch(heard, pb.Spec((10360,))) == 128
