@@ -189,6 +189,8 @@ CASES: dict[str, list[Case]] = {
         Case(LogMel(100, 7, 3, 16, 3, 5.0, 45.0, 0.5), (3, 20), train=True, smooth=True),
         Case(LogMel(100, 5, 8, mels=2), (2, 24), smooth=True),
         Case(LogMel(100, 6, 6, mels=1), (2, 6), smooth=True),
+        Case(LogMel(100, 8, 4, 16, 2, speed=0.75), (2, 15), smooth=True),
+        Case(LogMel(100, 7, 3, 16, 3, 5.0, 45.0, speed=1.3), (2, 24), smooth=True),
     ],
     "LogSoftmax": [
         Case(LogSoftmax(), (1, 4)),

@@ -233,16 +233,17 @@ def gate(net, p, x, ctx):
 
 
 def log_mel(net, p, x, ctx):
-    _, length, hop, size = net._sizes
+    fft = net.fft or 1 << (net.frame - 1).bit_length()
+    length, hop, size = (round(n * net.speed) for n in (net.frame, net.hop, fft))
     framed = x.unfold(1, length, hop) * torch.hann_window(length, dtype=x.dtype)
-    power = torch.fft.rfft(framed, size).abs().square()
+    power = (torch.fft.rfft(framed, size).abs() / net.speed).square()
     low, high = (2595 * np.log10(1 + f / 700) for f in (net.low, net.high or net.rate / 2))
     corners = 700 * (10 ** (torch.linspace(low, high, net.mels + 2, dtype=x.dtype) / 2595) - 1)
     bands = torch.zeros(size // 2 + 1, net.mels, dtype=x.dtype)
     for k in range(size // 2 + 1):
         for m in range(net.mels):
             a, b, c = corners[m : m + 3].tolist()
-            f = k * net.rate / size
+            f = net.speed * k * net.rate / size
             bands[k, m] = max(0.0, (f - a) / (b - a) if f <= b else (c - f) / (c - b))
     return (power @ bands + net.floor).log()
 

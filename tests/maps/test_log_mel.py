@@ -1,5 +1,7 @@
 """Features of sound: tones in their band, padding, and what cannot be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from arrays import relative_error
@@ -8,6 +10,7 @@ from pullback.core.context import Context
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.map import init
 from pullback.core.spec import Spec
+from pullback.data.audio import Sound, resample
 from pullback.maps import LogMel
 
 
@@ -77,6 +80,27 @@ def test_silence_is_the_floor():
     np.testing.assert_allclose(y, np.log(1e-6))
 
 
+@pytest.mark.parametrize("speed", [0.8, 0.9, 1.1, 1.25, 2.0])
+def test_a_speed_is_that_of_the_sound_played(speed, rng):
+    # tones that the resampler's filter keeps at each of the speeds, and sizes that stay whole
+    t, every = np.arange(6000) / 8000, (rng.uniform(100, 1500, 30), rng.uniform(0, 6, 30))
+    x = sum(np.sin(2 * np.pi * f * t + phase) / 10 for f, phase in zip(*every, strict=True))
+    played = resample(Sound(x.astype("f4"), round(8000 * speed)), 8000).samples[None]
+    as_it_is = LogMel(8000, fft=320, mels=24, floor=0.002)
+    wanted = features(as_it_is, played.astype(float))[0][:, 3:-3]  # its ends are no tones
+    found = features(replace(as_it_is, speed=speed), x[None])[0][:, 3:-3]
+    np.testing.assert_allclose(found, wanted, atol=0.001)
+    count = wanted.shape[1] // 2
+    assert np.abs(features(as_it_is, x[None])[0][:, 3 : 3 + count] - wanted[:, :count]).mean() > 0.3
+
+
+def test_played_slower_the_highest_bands_hear_nothing(rng):
+    x = rng.standard_normal((1, 4000))
+    y, _ = features(LogMel(8000, mels=24, speed=0.5), x)
+    assert np.all(y[..., -4:] == np.log(1e-6))
+    assert np.all(y[..., :16] > 0)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -86,6 +110,8 @@ def test_silence_is_the_floor():
         ({"high": 9000.0}, "expected frequencies from 0 to 8000 Hz"),
         ({"low": 500.0, "high": 400.0}, "the first below the second"),
         ({"floor": 0.0}, "floor=0.0; expected a small number above 0"),
+        ({"speed": 0.0}, "speed=0.0; expected a number above 0"),
+        ({"speed": float("nan")}, "speed=nan; expected a number above 0"),
         ({"mels": 200}, "band 0 of 200 holds no frequency of a transform of 512; choose fewer"),
     ],
 )

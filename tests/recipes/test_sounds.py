@@ -10,9 +10,11 @@ from sounds import wav
 
 import pullback as pb
 from pullback.core.errors import DataError
-from pullback.data.audio import Recordings, joined, utterance
+from pullback.data.audio import Recordings, Sound, joined, resample, utterance
+from pullback.data.rows import padded
 from pullback.recipes.connected import connected
-from pullback.recipes.speech import speech
+from pullback.recipes.sounds import mel_of
+from pullback.recipes.speech import both_ways, speech
 from pullback.train.hearing import hears_words, sound_example, words_heard
 
 CLASSES = ("up", "down", "both")
@@ -69,6 +71,25 @@ def test_words_from_recordings_to_files(data, speech_run, tmp_path):
     again = speech(data, tmp_path, epochs=10, units=16, readers=2, copies=3, seed=1)
     assert again.figures == result.figures
     np.testing.assert_array_equal(again.run.model.theta.flat, result.run.model.theta.flat)
+
+
+def test_the_model_hears_each_recording_at_three_speeds(data, speech_run):
+    folder, result = speech_run
+    readers, model = result.run.model, pb.load_model(folder / "run")
+    np.testing.assert_array_equal(model.theta.flat, readers.theta.flat)
+    sounds = [x[:n] for x, n in zip(data.test.x, data.test.lengths, strict=True)]
+    scores = []
+    for speed in (0.9, 1.0, 1.1):
+        rows = [resample(Sound(x, round(8000 * speed)), 8000).samples for x in sounds]
+        features, _ = mel_of(data).forward({}, padded(rows)[0], pb.Context())
+        x, _ = pb.Padded(both_ways()).forward({}, features, pb.Context())
+        x[np.isnan(features[..., 0])] = np.nan
+        y, _ = readers.net.forward(readers.theta, x, pb.Context())
+        scores.append(y.mean(axis=1))
+    # played by the resampler, which leaves out the highest frequencies
+    found = model.outputs(data.test.x)
+    np.testing.assert_allclose(found, np.mean(scores, axis=0), atol=0.03)
+    assert all(np.abs(found - each).max() > 0.1 for each in scores)
 
 
 def test_a_file_is_heard_at_any_rate_and_loudness(speech_run, rng, capsys):

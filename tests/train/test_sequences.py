@@ -83,3 +83,13 @@ def test_evaluation_takes_fewer_long_sequences_at_once():
         net = pb.Chain(pb.Linear(outputs))
         shape = (4,) if steps is None else (steps, 4)
         assert evaluation_batch(net, pb.Spec(shape)) == count
+
+
+def test_evaluation_takes_fewer_sequences_at_once_that_are_long_within():
+    words = pb.Parallel(
+        pb.Chain(pb.LSTM(3, "last"), pb.Linear(2)), pb.Chain(pb.Linear(3), pb.GlobalAvgPool())
+    )
+    for steps, count in ((16, 1024), (64, 256)):
+        assert evaluation_batch(words, pb.Spec((steps, 4))) == count
+    heard = pb.Chain(pb.LogMel(8000), pb.LastStep())  # 128 frames
+    assert evaluation_batch(heard, pb.Spec((10360,))) == 128

@@ -65,10 +65,10 @@ RECIPES: dict[str, Recipe] = {
     "table": {
         "model": "mlp:256,128",
         "normalize": "none",
-        "epochs": 20,
         "dropout": 0.5,
         "weight_decay": 0.2,
         "ema": 0.99,
+        "patience": 15,
     },
     "digits": {
         "lr": 0.01,
@@ -156,11 +156,22 @@ def merge(name: str, file: Recipe, flags: Recipe) -> Recipe:
     return {**DEFAULTS, **RECIPES.get(name, {}), **own, **given}
 
 
+def of_rows(rows: int) -> Recipe:
+    """Return the batches and epochs of a table: small ones need more of both to learn as much."""
+    return {
+        "epochs": min(200, max(20, 100_000 // rows)),
+        "batch_size": 128 if rows > 2_000 else 32,
+    }
+
+
 def settings_of(name: str, data: Data, file: Recipe, flags: Recipe) -> Settings:
     """Return the settings of a run on ``data``, from a file's options and the flags."""
     if "settings" in file:
         return _adjusted(file["settings"], flags)
-    recipe = merge("table" if data.table is not None else name, file, flags)
+    if data.table is not None:
+        recipe = merge("table", {**of_rows(len(data.train)), **file}, flags)
+    else:
+        recipe = merge(name, file, flags)
     net = build_net(recipe, data)
     loss = build_loss(recipe, data)
     chosen = {key: recipe[key] for key in SCALARS if recipe.get(key) is not None}

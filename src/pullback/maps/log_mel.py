@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -34,18 +35,24 @@ class LogMel(Map):
     Samples that are NaN are padding at the end: so are the frames that reach into it, whose ``y``
     is NaN and whose cotangent goes nowhere.
 
+    With a ``speed`` ``s`` they are those of the same sound played so fast, as if another voice had
+    spoken: a frame, a hop and the transform are ``s`` times as many samples (whole numbers), ``C``
+    and ``S`` are divided by ``s``, and every frequency counts as ``s`` times as high. Of a sound
+    that is played slower nothing is heard above ``s rate / 2``.
+
     Shapes: ``x (N, samples)``, ``y (N, 1 + (samples - frame) // hop, mels)``, natural logarithms.
     Mel scale: O'Shaughnessy, "Speech communication" (1987); features: Davis and Mermelstein (1980).
 
     Args:
         rate: samples a second of the input.
-        frame: samples of a frame; by default 25 ms.
-        hop: samples from one frame to the next; by default 10 ms.
-        fft: size of the transform, at least ``frame``; by default the next power of two.
+        frame: samples of a frame at speed 1; by default 25 ms.
+        hop: samples from one frame to the next at speed 1; by default 10 ms.
+        fft: size of the transform at speed 1, at least ``frame``; by default the next power of two.
         mels: bands.
         low: where the first band begins, in Hz.
         high: where the last band ends, in Hz; by default half the rate.
         floor: ``e``, what is added to the power so that silence has a logarithm.
+        speed: 1.1 is a tenth faster; 1 is as it was.
 
     Raises:
         ConfigError: a value that cannot be used, or so many bands that one holds no frequency.
@@ -65,6 +72,7 @@ class LogMel(Map):
     low: float = 0.0
     high: float | None = None
     floor: float = 1e-6
+    speed: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("rate", "frame", "hop", "fft", "mels"):
@@ -77,16 +85,20 @@ class LogMel(Map):
                 )
         if not self.floor > 0:
             raise ConfigError(f"LogMel: floor={self.floor!r}; expected a small number above 0")
+        if not 0 < self.speed < math.inf:
+            raise ConfigError(f"LogMel: speed={self.speed!r}; expected a number above 0, as 1.1")
         top = self.rate / 2
         if not 0 <= self.low < (self.high or top) <= top:
             raise ConfigError(
                 f"LogMel: low={self.low!r}, high={self.high!r}; expected frequencies from 0 to "
                 f"{top:g} Hz, half the rate, the first below the second"
             )
-        _, length, _, size = self._sizes
+        length, _, size = self._played_as_it_is
         if size < length:
             raise ConfigError(f"LogMel: fft={size}; expected at least the frame, {length} samples")
-        empty = np.flatnonzero(self._bands.sum(axis=0) == 0)
+        # played slower, the highest bands hold none with good reason
+        bands = mel_bands(self.rate, size, self.mels, self.low, self.high or top)
+        empty = np.flatnonzero(bands.sum(axis=0) == 0)
         if len(empty):
             raise ConfigError(
                 f"LogMel: band {int(empty[0])} of {self.mels} holds no frequency of a transform of "
@@ -94,33 +106,40 @@ class LogMel(Map):
             )
 
     @property
-    def _sizes(self) -> tuple[int, int, int, int]:
-        """Rate, samples of a frame, from frame to frame, and of the transform."""
+    def _played_as_it_is(self) -> tuple[int, int, int]:
         length = self.frame or max(1, round(0.025 * self.rate))
         hop = self.hop or max(1, round(0.01 * self.rate))
-        return self.rate, length, hop, self.fft or 1 << (length - 1).bit_length()
+        return length, hop, self.fft or 1 << (length - 1).bit_length()
+
+    @property
+    def _sizes(self) -> tuple[int, int, int]:
+        """Samples of a frame, from frame to frame, and of the transform."""
+        length, hop, size = (max(1, round(n * self.speed)) for n in self._played_as_it_is)
+        return length, hop, size
 
     @property
     def _bands(self) -> np.ndarray:
-        return mel_bands(self.rate, self._sizes[3], self.mels, self.low, self.high or self.rate / 2)
+        top = self.high or self.rate / 2
+        return mel_bands(self.rate * self.speed, self._sizes[2], self.mels, self.low, top)
 
     def frames(self, samples: int) -> int:
         """Return how many frames so many samples have."""
-        _, length, hop, _ = self._sizes
+        length, hop, _ = self._sizes
         return max(0, 1 + (samples - length) // hop)
 
     def spec(self, x: Specs) -> Spec:
         """Return the frames and their bands."""
         if isinstance(x, tuple) or len(x.shape) != 1 or not self.frames(x.shape[0]):
             raise ShapeError(
-                f"LogMel needs examples of at least {self._sizes[1]} samples (samples,), found "
+                f"LogMel needs examples of at least {self._sizes[0]} samples (samples,), found "
                 f"{getattr(x, 'shape', x)}"
             )
         return Spec((self.frames(x.shape[0]), self.mels), x.dtype)
 
     def _matrices(self, like: Any) -> tuple[Any, Any, Any]:
-        _, length, _, size = self._sizes
-        every = (*fourier(length, size), self._bands)
+        length, _, size = self._sizes
+        cos, sin = fourier(length, size)
+        every = (cos / self.speed, sin / self.speed, self._bands)
         cos, sin, bands = (as_array_like(matrix, like) for matrix in every)
         return cos, sin, bands
 
@@ -153,7 +172,7 @@ class LogMel(Map):
 
     def _framed(self, x: Any) -> Any:
         """Return ``(N, samples)`` as ``(N, frames, frame)``: blocks of one hop side by side."""
-        _, length, hop, _ = self._sizes
+        length, hop, _ = self._sizes
         count, across = self.frames(x.shape[1]), -(-length // hop)
         wanted = (count + across - 1) * hop
         short = max(0, wanted - x.shape[1])
@@ -164,7 +183,7 @@ class LogMel(Map):
 
     def _added(self, g: Any, samples: int) -> Any:
         """Return the frames added up where they overlap, the adjoint of ``_framed``."""
-        _, length, hop, _ = self._sizes
+        length, hop, _ = self._sizes
         n, count, across = g.shape[0], g.shape[1], -(-length // hop)
         padding = full((n, count, across * hop - length), 0.0, g)
         blocks = namespace(g).concat([g, padding], axis=2).reshape((n, count, across, hop))
@@ -177,7 +196,7 @@ class LogMel(Map):
 
     def multiply_adds(self, x: Specs) -> int:
         """Return those of the three products."""
-        _, length, _, size = self._sizes
+        length, _, size = self._sizes
         return self.frames(x.shape[0]) * (size // 2 + 1) * (2 * length + self.mels)
 
 
@@ -195,7 +214,7 @@ def fourier(length: int, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=8)
-def mel_bands(rate: int, size: int, mels: int, low: float, high: float) -> np.ndarray:
+def mel_bands(rate: float, size: int, mels: int, low: float, high: float) -> np.ndarray:
     """Return ``(size // 2 + 1, mels)`` the weight of each frequency in each band, at most 1."""
 
     def mel(f: Any) -> Any:

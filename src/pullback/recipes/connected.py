@@ -73,7 +73,7 @@ def connected(
     )
     if run.stopped == "interrupted":
         return Result(run, {})
-    model = listening(run.model, mel, data)
+    model = listening(run.model, Chain(mel, run.model.net), data)
     model.save(Path(out) / NAME)
     right = [[label for label in row if label >= 0] for row in test.y.tolist()]
     found = words_heard(model, test.x)

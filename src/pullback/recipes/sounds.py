@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pullback.core.compose import Chain
+from pullback.core.map import Map
 from pullback.core.spec import Spec
 from pullback.core.theta import Layout
 from pullback.data.audio import Recordings
@@ -33,9 +33,8 @@ def recordings_of(data: Data, part: Dataset) -> Recordings:
     return Recordings(samples, part.y, part.classes or (), nobody, first, data.rate, part.name)
 
 
-def listening(model: Model, mel: LogMel, data: Data) -> Model:
-    """Return a model of features as one of sounds: the features become its first map."""
+def listening(model: Model, net: Map, data: Data) -> Model:
+    """Return a model of features as one of sounds, ``net``, with the same parameters."""
     x = Spec(data.train.x.shape[1:])
-    net = Chain(mel, model.net)
     theta = Layout.of(net.params(x)).view(model.theta.flat)
     return replace(model, net=net, theta=theta, input=x, rate=data.rate)

@@ -24,6 +24,7 @@ from pullback.maps import (
     Padded,
     Parallel,
     Reshape,
+    Shared,
     bidirectional,
 )
 from pullback.optim import AdamW
@@ -38,6 +39,8 @@ EPOCHS, BATCH_SIZE, LR = 4, 64, 0.003
 SMOOTHING, DROPOUT = 0.1, 0.5
 READERS, COPIES = 5, 12
 SPEEDS = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25)
+LISTENED = (0.9, 1.0, 1.1)
+"""Speeds at which the trained readers hear a recording: its voice may be lower or higher."""
 COLOUR, CENTRED_COLOUR, QUIETER = 1.0, 0.4, 10.0
 """Nats of the curves over the bands, as they are and centred; decibels by which rooms differ."""
 
@@ -55,7 +58,7 @@ def speech(
 ) -> Result:
     """Train LSTMs on recordings of words and measure them on those held out.
 
-    They differ by their start alone, and what they say is averaged.
+    They differ by their start alone. What they say of a recording at three speeds is averaged.
 
     Args:
         data: samples with NaN behind their end, and their rate; see ``pullback.data.audio``.
@@ -87,9 +90,8 @@ def speech(
     )
     if run.stopped == "interrupted":
         return Result(run, {})
-    apart = run.model.net.children()["body"]
-    net = Padded(Chain(both_ways(), *apart.children().values(), GlobalAvgPool()))
-    model = listening(replace(run.model, net=net, classes=classes), mel, data)
+    net = at_each_speed(mel, side_by_side(len(classes), units, readers), (readers, len(classes)))
+    model = listening(replace(run.model, classes=classes), net, data)
     model.save(Path(out) / NAME)
     figures = {
         "accuracy": float(np.mean(model.predict(test.x) == test.y)),
@@ -127,6 +129,15 @@ def both_ways() -> Map:
     The former know the vowel of a word that has but one, the latter no microphone.
     """
     return Parallel(as_they_are=Chain(), centred=CenterSteps(), combine="concat")
+
+
+def at_each_speed(mel: LogMel, together: Map, scores: tuple[int, int]) -> Map:
+    """Return the map from samples to the mean of the readers' scores at every speed."""
+    heard_by = Shared("readers", Padded(Chain(both_ways(), together)))
+    played = [Chain(replace(mel, speed=speed), heard_by) for speed in LISTENED]
+    readers, classes = scores
+    every = (len(played) * readers, classes)
+    return Chain(Parallel(*played), Reshape(every), GlobalAvgPool())
 
 
 def side_by_side(classes: int, units: int, readers: int) -> Map:

@@ -25,12 +25,22 @@ MOST_OUTPUTS, MOST_STEPS = 1 << 24, 1 << 14
 
 def evaluation_batch(net: Map, x: Specs) -> int:
     """Return how many examples go through a network at once where no gradient is needed."""
-    y = net.spec(x)
-    parts = y if isinstance(y, tuple) else (y,)
-    outputs = max(1, sum(part.size for part in parts))
-    steps: int = max((part.shape[0] for part in parts if len(part.shape) == 2), default=1)
-    most: int = min(MOST_OUTPUTS // outputs, MOST_STEPS // steps)
+    outputs = max(1, sum(part.size for part in _parts(net.spec(x))))
+    most: int = min(MOST_OUTPUTS // outputs, MOST_STEPS // _most_steps(net, x))
     return min(EVALUATION_BATCH, max(1, most))
+
+
+def _parts(y: Specs) -> tuple[Any, ...]:
+    return y if isinstance(y, tuple) else (y,)
+
+
+def _most_steps(net: Map, x: Specs) -> int:
+    """Return the steps of the longest sequence that a map within makes: the output may be none."""
+    steps = [part.shape[0] for part in _parts(net.spec(x)) if len(part.shape) == 2]
+    if children := net.children():
+        inputs = net.inputs(x)  # type: ignore[attr-defined]
+        steps += [_most_steps(child, inputs[name]) for name, child in children.items()]
+    return max(steps, default=1)
 
 
 def evaluate(
