@@ -148,7 +148,7 @@ def _middle(net: RandomCrop, x: Value, at: Place) -> str:
 def _log_mel(net: LogMel, x: Value, at: Place) -> str:
     g, samples = at.graph, x.spec.shape[0]
     cos, sin, bands = (g.constant(m) for m in net._matrices(np.zeros(1, "float32")))
-    _, length, hop, _ = net._sizes
+    length, hop, _ = net._sizes
     places = hop * np.arange(net.frames(samples))[:, None] + np.arange(length)
     framed = g.op("Gather", x.name, g.constant(places, "int64"), axis=1)
     bad = g.op("Cast", g.op("IsNaN", framed), to=1)
