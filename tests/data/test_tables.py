@@ -175,6 +175,18 @@ RIGHT: dict[str, tuple[bytes, list]] = {
     "very large numbers": (b"a,b\n1e300,x\n2e300,y\n", [1e300, 2e300]),
     "dates": (b"a,b\n2024-01-31,x\n2024-02-01,y\n", 2),
     "true and false": (b"a,b\ntrue,x\nfalse,y\n", [True, False]),
+    "zeros before numbers": (b"a,b\n007,x\n010,y\n", [7, 10]),
+    "whole numbers and fractions": (b"a,b\n1,x\n2.5,y\n", [1.0, 2.5]),
+    "numbers and words": (b"a,b\n1,x\ntwo,y\n", ["1", "two"]),
+    "separators of thousands": (b'a,b\n"1,000",x\n"2,000",y\n', ["1,000", "2,000"]),
+    "percent signs": (b"a,b\n10%,x\n20%,y\n", ["10%", "20%"]),
+    "numbers too large for whole ones": (b"a,b\n99999999999999999999,x\n1,y\n", [1e20, 1.0]),
+    "a quoted header": (b'"a","b"\n1,x\n2,y\n', [1, 2]),
+    "a separator at every end": (b"a,b,\n1,x,\n2,y,\n", [1, 2]),
+    "times": (b"a,b\n2024-01-31 10:00:00,x\n2024-02-01 11:30:00,y\n", 2),
+    "a name of a thousand letters": (b"a" * 1000 + b",b\n1,x\n2,y\n", [1, 2]),
+    "one row": (b"a,b\n1,x\n", [1]),
+    "spaces for none": (b"a,b\nu,x\n   ,y\n", ["u", "   "]),
 }  # fmt: skip
 
 
