@@ -131,11 +131,42 @@ def test_dataframes(library, tmp_path):
     assert data.train.x[2, 1] == 1
 
 
+def test_words_that_look_like_numbers_in_a_new_table(tmp_path):
+    data = table(written(tmp_path, "code,y\n" + "012,u\nA7,v\n" * 9))
+    new = read_table(written(tmp_path, "code\n012\n012\n", "new.csv"), True, data.table.words)
+    assert data.table.examples(data.table.named(new)).tolist() == [[1, 0, 0, 0]] * 2
+
+
+def test_a_class_may_be_called_none(tmp_path):
+    data = table(written(tmp_path, "a,y\n1,none\n2,some\n4,none\n"))
+    assert data.classes == ("none", "some")
+    assert len(data.train) == 3
+
+
+def test_a_nul_far_down(tmp_path):
+    path = written(tmp_path, b"a,y\n" + b"1,u\n2,v\n" * 60_000 + b"3\x00,u\n")
+    with pytest.raises(DataError, match="column 'a', row 120001: a NUL byte"):
+        table(path)
+
+
+def test_dataframes_that_are_no_tables():
+    import pyarrow
+
+    with pytest.raises(DataError, match="Expected unique column names"):
+        table(pyarrow.table([[1, 2], [3, 4]], names=["a", "a"]))
+    lists = pyarrow.table({"n": [1, 5, 3], "odd": [[1], [2], [3]], "y": ["u", "v", "u"]})
+    assert "note: odd is left out: its cells are list<" in "\n".join(table(lists).table.lines())
+    with pytest.raises(DataError, match="a list is no table"):
+        table([1, 2])
+
+
 def test_a_column_that_says_which_rows_are_for_testing(tmp_path):
     rows = "\n".join(f"{i},{'test' if i > 7 else 'train'},{'ab'[i % 2]}" for i in range(10))
     data = table(written(tmp_path, f"n,part,y\n{rows}\n"), split="part")
     assert (len(data.train), len(data.test)) == (8, 2)
     assert "part" not in data.table.names
+    with pytest.raises(DataError, match="of all rows or of none"):
+        table(tmp_path / "table.csv", split="n")
 
 
 # What is right: how it must be read (the first column's cells, or a number of rows).
@@ -207,20 +238,20 @@ def test_odd_tables_that_are_right(name, tmp_path):
 WRONG: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the file is empty"),
     "only spaces": (b"  \n \n", "the file is empty"),
-    "a header alone": (b"a,b\n", "no row below|a table"),
+    "a header alone": (b"a,b\n", "there is a header, and no row below it"),
     "a short row": (b"a,b,c\n1,2,x\n3,4\n5,6,y\n", "row 3 has 2 cells, expected 3"),
     "a long row": (b"a,b,c\n1,2,x\n3,4,y,z\n", "row 3 has 4 cells, expected 3"),
     "a NUL": (b"a,b\n1,x\n\x00,y\n", "a NUL byte at byte 8"),
     "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00\x00", "NUL"),
     "the same name twice": (b"a,a,y\n1,2,x\n3,4,z\n", "two columns are called 'a'"),
-    "a quote that never ends": (b'a,y\n1,x\n2,"z\n3,x\n4,z\n', "quotation mark|cells"),
+    "a quote that never ends": (b'a,y\n1,x\n2,"z\n3,x\n4,z\n', "a quotation mark is never closed"),
     "a target of one class": (b"a,y\n1,x\n2,x\n3,x\n", "always 'x'"),
     "a target that is never there": (b"a,y\n1,\n2,\n", "no value in any row"),
     "a number that is infinite": (b"a,y\n1e400,x\n2,z\n1.5,x\n", "'a', row 1: inf is not finite"),
     "nothing but the target": (b"y\nx\nz\nx\n", "no column is left"),
     "columns without values": (b"a,y\n,x\n,z\n", "no column is left"),
     "a target that is infinite": (b"a,y\n1,1e400\n2,1.5\n3,2.5\n", "'y', row 1"),
-    "not UTF-8": (b"a,y\n\xff\xfeabc,x\n\xe9,z\n", "UTF-8|NUL|table"),
+    "not UTF-8": (b"a,y\n\xff\xfeabc,x\n\xe9,z\n", "column 'a' is not UTF-8"),
 }
 
 

@@ -31,7 +31,9 @@ def predict_table(model: Model, inputs: tuple[str, ...], out: str | None) -> Non
     if len(inputs) != 1:
         raise ConfigError(TEXT["one"].format(count=len(inputs)))
     preparation = model.table
-    x = preparation.examples(preparation.named(read_table(inputs[0], _header(preparation))))
+    x = preparation.examples(
+        preparation.named(read_table(inputs[0], preparation.header, preparation.words))
+    )
     found = model.predict_proba(x)
     if preparation.classes is None:
         heads, rows = [preparation.target], preparation.in_units(found)[:, None].tolist()
@@ -58,14 +60,9 @@ def table_of(model: Model, path: str) -> Data:
     from pullback.data.tables import read_table
 
     preparation = model.table
-    frame = preparation.named(read_table(path, _header(preparation)))
+    frame = preparation.named(read_table(path, preparation.header, preparation.words))
     x, y = preparation.examples(frame), preparation.targets(frame)
     return Data(Dataset(x, y, classes=preparation.classes, name=Path(path).stem))
-
-
-def _header(preparation: Any) -> bool | None:
-    """Return False where the training table had no header, None: as it looks."""
-    return None if preparation.header else False
 
 
 def init_command(name: str | None, out: str | None, options: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pullback.core.errors import DataError
-from pullback.data.tables.columns import TABLES, Column, words
+from pullback.data.tables.columns import TABLES, Categories, Column, words
 from pullback.data.tables.reading import Frame
 
 TEXT = {
@@ -41,6 +41,11 @@ class Preparation:
     notes: tuple[str, ...] = ()
     middle: float = 0.0
     deviation: float = 1.0
+
+    @property
+    def words(self) -> list[str]:
+        """The columns whose cells are words, also where those of a new table look like numbers."""
+        return [column.name for column in self.columns if isinstance(column, Categories)]
 
     @property
     def width(self) -> int:

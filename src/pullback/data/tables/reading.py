@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ SAMPLE = 1 << 18
 BLOCK = 1 << 24
 """Bytes that a row may have at most."""
 SEPARATORS = (",", ";", "\t", "|")
-MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none", "-", ".")
+MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null")
 """What stands for no value."""
 TEXT = {
     "no pyarrow": "tables need pyarrow and narwhals: pip install 'pullback[tables]'",
@@ -27,6 +28,7 @@ TEXT = {
     "no rows": "{path}: there is a header, and no row below it",
     "nul": "{path}: a NUL byte at byte {byte}; this is no text (a UTF-16 file needs its mark at "
     "the start)",
+    "nul cell": "{path}: column {column!r}, row {row}: a NUL byte; this is no text",
     "encoding": "{path}: column {column!r} is not UTF-8; save the file as UTF-8",
     "ragged": "{path}: row {row} has {found} cells, expected {expected}",
     "quote": "{path}: a quotation mark is never closed: the last row has a cell that begins with "
@@ -60,13 +62,14 @@ class Frame:
         return int(self.cells.num_rows)
 
 
-def read_table(source: Any, header: bool | None = None) -> Frame:
+def read_table(source: Any, header: bool | None = None, words: Sequence[str] = ()) -> Frame:
     """Read a table.
 
     Args:
         source: the path of a CSV, TSV or Parquet file (also compressed by gzip), or a dataframe of
             any library that narwhals knows.
         header: whether the first row has the names; None: as it looks.
+        words: columns of a text file whose cells are words, also where they look like numbers.
 
     Raises:
         DataError: it is missing, damaged, or no table; the row or the column is named.
@@ -85,7 +88,7 @@ def read_table(source: Any, header: bool | None = None) -> Frame:
         raise DataError(TEXT["not a file"].format(path=path))
     if path.suffix.lower() in (".parquet", ".pq"):
         return _of_parquet(path)
-    return _of_text(path, header)
+    return _of_text(path, header, words)
 
 
 def _of_dataframe(source: Any) -> Frame:
@@ -97,7 +100,9 @@ def _of_dataframe(source: Any) -> Frame:
         raise ConfigError(TEXT["no pyarrow"]) from None
     except TypeError:
         raise DataError(TEXT["frame"].format(kind=type(source).__name__)) from None
-    return Frame(cells, True, "the dataframe")
+    except Exception as error:  # each library has its own, of columns with one name among others
+        raise DataError(TEXT["other"].format(path="the dataframe", error=_line(error))) from None
+    return Frame(_distinct(cells, Path("the dataframe")), True, "the dataframe")
 
 
 def _of_parquet(path: Path) -> Frame:
@@ -110,7 +115,7 @@ def _of_parquet(path: Path) -> Frame:
         raise DataError(TEXT["other"].format(path=path, error=_line(error))) from None
 
 
-def _of_text(path: Path, header: bool | None) -> Frame:
+def _of_text(path: Path, header: bool | None, words: Sequence[str]) -> Frame:
     import pyarrow
 
     with pyarrow.input_stream(str(path), compression="detect") as stream:
@@ -129,7 +134,7 @@ def _of_text(path: Path, header: bool | None) -> Frame:
     if header is None:
         header = _looks_like_header(rows)
     names = None if header else [f"column {i}" for i in range(1, len(rows[0]) + 1)]
-    cells = _parse(path, encoding, separator, names)
+    cells = _parse(path, Form(encoding, separator, names, tuple(words)))
     if not cells.num_rows:
         raise DataError(TEXT["no rows"].format(path=path))
     cells = _distinct(cells, path)
@@ -181,20 +186,37 @@ def _looks_like_header(rows: list[list[str]]) -> bool:
     return len(set(words)) == len(words)
 
 
-def _parse(path: Path, encoding: str, separator: str, names: list[str] | None) -> Any:
+@dataclass(frozen=True)
+class Form:
+    """How a text is to be parsed; ``names`` are those of the columns where there is no header."""
+
+    encoding: str
+    separator: str
+    names: list[str] | None
+    words: tuple[str, ...]
+
+
+def _parse(path: Path, form: Form) -> Any:
     import pyarrow
+    import pyarrow.compute as compute
 
     try:
-        cells = _parsed(path, encoding, separator, names, None)
+        cells = _parsed(path, form, None)
     except (pyarrow.ArrowInvalid, OSError, UnicodeError) as error:
-        raise _explained(error, path, encoding, separator, names) from None
+        raise _explained(error, path, form) from None
     for field in cells.schema:
         if pyarrow.types.is_binary(field.type):
             raise DataError(TEXT["encoding"].format(path=path, column=field.name))
+        odd = pyarrow.types.is_string(field.type) and field.name in cells.column_names
+        if odd and cells.column_names.count(field.name) == 1:
+            found = compute.match_substring(cells[field.name], "\0")
+            if compute.any(found).as_py():
+                row = compute.index(found, True).as_py() + 1
+                raise DataError(TEXT["nul cell"].format(path=path, column=field.name, row=row))
     return cells
 
 
-def _parsed(path: Path, encoding: str, separator: str, names: list[str] | None, note: Any) -> Any:
+def _parsed(path: Path, form: Form, note: Any) -> Any:
     """Return the cells; ``note`` is called with a row of another length, and makes it slow."""
     import pyarrow
     from pyarrow import csv as arrow
@@ -203,26 +225,30 @@ def _parsed(path: Path, encoding: str, separator: str, names: list[str] | None, 
         return arrow.read_csv(
             stream,
             read_options=arrow.ReadOptions(
-                column_names=names, block_size=BLOCK, encoding=encoding, use_threads=note is None
+                column_names=form.names, block_size=BLOCK, encoding=form.encoding,
+                use_threads=note is None,
             ),
             parse_options=arrow.ParseOptions(
-                delimiter=separator, newlines_in_values=True, invalid_row_handler=note
+                delimiter=form.separator, newlines_in_values=True, invalid_row_handler=note
             ),
             convert_options=arrow.ConvertOptions(
-                null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=True
+                null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=True,
+                column_types=dict.fromkeys(form.words, pyarrow.string()),
             ),
-        )
+        )  # fmt: skip
 
 
-def _explained(
-    error: Exception, path: Path, encoding: str, separator: str, names: list[str] | None
-) -> DataError:
+def _explained(error: Exception, path: Path, form: Form) -> DataError:
     """Return what is wrong; of a row of another length its number, for which it is read again."""
     import pyarrow
 
     said = _line(error)
     if "straddl" in said or "cannot infer number of columns" in said:
         return DataError(TEXT["long"].format(path=path, most=BLOCK >> 20))
+    if "invalid UTF8" in said:
+        column = re.search(r"column #(\d+)", said)
+        place = int(column[1]) + 1 if column else "?"
+        return DataError(TEXT["encoding"].format(path=path, column=place))
     if "Expected" not in said:
         return DataError(TEXT["other"].format(path=path, error=said))
     rows: list[Any] = []
@@ -232,7 +258,7 @@ def _explained(
         return "error"
 
     with contextlib.suppress(pyarrow.ArrowInvalid):
-        _parsed(path, encoding, separator, names, note)
+        _parsed(path, form, note)
     row = rows[0]
     return DataError(
         TEXT["ragged"].format(

@@ -33,6 +33,8 @@ TEXT = {
     "number of a row": "note: {name} is left out: it counts the rows",
     "text": "note: {name} is left out: it is text, {count} different ones",
     "leak": "note: {name} alone tells the target almost always; is it known beforehand?",
+    "split": "{table}: the column {name!r} says 'test' of all rows or of none; expected of some",
+    "odd kind": "note: {name} is left out: its cells are {kind}",
     "none": "{table}: no column is left to learn from",
 }
 
@@ -62,7 +64,7 @@ def table(
         ConfigError: there is no such column.
     """
     frame = read_table(source, header)
-    held = read_table(test, header) if test is not None else None
+    held = None
     if split is not None:
         frame, held = _split(frame, split)
     name = _target(frame, target)
@@ -71,6 +73,8 @@ def table(
     if dropped:
         note = TEXT["dropped"].format(count=dropped)
         preparation = replace(preparation, notes=(*preparation.notes, note))
+    if test is not None:
+        held = read_table(test, frame.header if header is None else header, preparation.words)
     title = Path(source).stem if isinstance(source, str | Path) else "table"
     train = _dataset(preparation, frame, title)
     tested = None if held is None else _dataset(preparation, preparation.named(held), title)
@@ -106,6 +110,8 @@ def _split(frame: Frame, column: str) -> tuple[Frame, Frame]:
     )
     rest = frame.cells.drop_columns([name])
     parts = rest.filter(compute.invert(held)), rest.filter(held)
+    if not (len(parts[0]) and len(parts[1])):
+        raise DataError(TEXT["split"].format(table=frame.name, name=name))
     return Frame(parts[0], frame.header, frame.name), Frame(parts[1], frame.header, frame.name)
 
 
@@ -190,13 +196,15 @@ def _column(name: str, cells: Any) -> tuple[Column | None, str]:
     import pyarrow
     import pyarrow.compute as compute
 
+    types = pyarrow.types
+    if types.is_nested(cells.type) or types.is_binary(cells.type):
+        return None, TEXT["odd kind"].format(name=name, kind=cells.type)
     there = cells.drop_null()
     if not len(there):
         return None, TEXT["nothing"].format(name=name)
     kinds = compute.count_distinct(there).as_py()
     if kinds == 1 and len(there) == len(cells):
         return None, TEXT["constant"].format(name=name, value=there[0].as_py())
-    types = pyarrow.types
     if types.is_string(cells.type):
         return _of_words(name, cells, there, kinds)
     if types.is_temporal(cells.type):
