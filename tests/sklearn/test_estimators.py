@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -24,6 +25,12 @@ SKIPPED = {
     "check_array_api_input",  # needs SCIPY_ARRAY_API
     "check_classifiers_multilabel_output_format_decision_function",  # there is none
 }
+if find_spec("pandas") is None:
+    SKIPPED |= {
+        "check_sample_weights_pandas_series",
+        "check_classifier_data_not_an_array",
+        "check_regressor_data_not_an_array",
+    }
 IRIS = load_iris(return_X_y=True)
 
 

@@ -80,11 +80,10 @@ class Step:
         take = self._passes if moments is None else self._watched_passes
         total = float(len(target)) if counted is None else float(counted.sum())
         first = self.workers.part(len(target)).start
-        ctx = Context(True, self.seed, learner.step, first, "", state)
         for own in parts(len(x), self.pieces):
             # 1 forward, 2 error, 3 backward
-            part = slice(first + own.start, first + own.stop)
-            ctx = ctx._replace(first=part.start, state=state)
+            part = slice(first + own.start, first + own.stop) if first else own
+            ctx = Context(True, self.seed, learner.step, part.start, "", state)
             found = take(
                 self.net,
                 self.loss,
@@ -106,6 +105,7 @@ class Step:
         if self.workers.count > 1:
             state = self._together(learner, state, bool(passes))
         if not all_finite(learner.gradient.flat):
+            ctx = Context(True, self.seed, learner.step, first, "", learner.state)
             self._explain(learner, x, cut(target, slice(first, first + len(x))), ctx)
         if moments is not None:
             moments.add(learner.gradient.flat, found.share, alike=found.weight is None)
