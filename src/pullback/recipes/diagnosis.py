@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 EPOCHS, FOLDS, INNER = 40, 10, 5
 """Epochs, folds of the measurement, and those in which its networks are calibrated."""
-BATCH_SIZE, LR, DECAY, HIDDEN, DROPOUT = 32, 0.005, 0.1, 32, 0.3
+BATCH_SIZE, LR, DECAY, HIDDEN, DROPOUT = 32, 0.005, 2.0, 32, 0.3
 AT = 0.95
 """The specificity at which the sensitivity is given, and the other way round."""
 SURE = 0.9
