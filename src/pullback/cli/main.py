@@ -15,7 +15,7 @@ import click
 
 from pullback._version import __version__
 from pullback.cli.options import RECIPE_OPTIONS, with_options
-from pullback.cli.tasks import TASKS, task_command
+from pullback.cli.tasks import TASKS, refuse_own_options, task_command
 
 INTERRUPTED = 130
 HELP = {
@@ -32,6 +32,7 @@ HELP = {
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image, or in all those of a folder, hears "
     "in each WAV file, or makes of each text.",
+    "recommend": "List what a user of RUN, trained by 'train recommend', would rate highest.",
     "generate": "Write a text with the language model of RUN.",
     "resume": "Continue the run in folder RUN where it stopped.",
     "check": "Check the gradient of every tensor of RUN (a run's folder or a .toml configuration).",
@@ -109,17 +110,28 @@ def _of_a_run(command: Any) -> Any:
 @click.option("--out", help="The run's folder (default: a new one under runs/).")
 @click.option("--workers", type=int, help="Processes that do a part of every batch each.")
 @click.option("--tensorboard", help="A folder for the run's events, which TensorBoard shows.")
+@click.option("--data", "own_data", help="Of diagnosis: breast_cancer or pima; of recommend: a CSV.")
+@click.option("--folds", type=int, help="Of diagnosis: in how many parts it is measured.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def train(data: str | None, workers: int | None, as_json: bool, **options: Any) -> None:
+def train(
+    data: str | None,
+    workers: int | None,
+    own_data: str | None,
+    folds: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Train."""
     if _launched(workers):
         return
     from pullback.cli.train import train_command
 
     _collect_from_here()
+    own = {"data": own_data, "folds": folds}
     if data in TASKS:
-        _exit(task_command(data, as_json, options))
+        _exit(task_command(data, as_json, {**options, **own}))
         return
+    refuse_own_options(own)
     _exit(train_command(data, as_json, options))
 
 

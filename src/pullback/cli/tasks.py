@@ -18,19 +18,39 @@ TASKS = {
     "reviews": "reviews",
     "messages": "messages",
     "translate": "translation",
+    "diagnosis": "breast_cancer",
+    "recommend": "movielens",
 }
 """The recipes, each with the data set that it is trained on."""
 OPTIONS = ("epochs", "seed", "out", "data_dir")
+OWN_OPTIONS: dict[str, tuple[str, ...]] = {
+    "diagnosis": ("data", "folds"),
+    "recommend": ("data", "model"),
+}
+"""What some recipes take besides."""
+TEXT = {
+    "of recipes": "--{flag} goes with 'pullback train {recipes}'",
+    "data": "--data {found}; expected one of {known}",
+}
+
+
+def refuse_own_options(given: dict[str, Any]) -> None:
+    """Raise ``ConfigError`` where an option that is for some recipes only was given."""
+    for key, value in given.items():
+        if value is not None:
+            recipes = " or ".join(name for name, own in OWN_OPTIONS.items() if key in own)
+            raise ConfigError(TEXT["of recipes"].format(flag=key, recipes=recipes))
 
 
 def task_command(name: str, as_json: bool, options: dict[str, Any]) -> int:
     """Train a recipe and print what was measured; return the exit code."""
     flags = {key: value for key, value in options.items() if value not in (None, ())}
+    allowed = (*OPTIONS, *OWN_OPTIONS.get(name, ()))
     for key in flags:
-        if key not in OPTIONS:
+        if key not in allowed:
             raise ConfigError(
                 f"--{key.replace('_', '-')} does not go with 'train {name}', which takes "
-                f"{', '.join('--' + key.replace('_', '-') for key in OPTIONS)}; a recipe's other "
+                f"{', '.join('--' + key.replace('_', '-') for key in allowed)}; a recipe's other "
                 f"settings are those of pullback.recipes.{name}"
             )
     from pullback.cli.progress import reporter
@@ -38,12 +58,26 @@ def task_command(name: str, as_json: bool, options: dict[str, Any]) -> int:
     from pullback.data import load
 
     began = time.monotonic()
-    recipe = getattr(import_module(f"pullback.recipes.{name}"), name)
+    module = import_module(f"pullback.recipes.{name}")
+    recipe = getattr(module, name)
     out = flags.pop("out", None) or new_folder(name)
     report = reporter(as_json)
     with report:
-        data = load(TASKS[name], data_dir=flags.pop("data_dir", None))
+        data = _data(name, module, load, flags.pop("data", None), flags.pop("data_dir", None))
         result = recipe(data, out, callbacks=(report,), **flags)
     measured = {f"test_{key}": v for key, v in result.figures.items() if isinstance(v, float)}
     report.done(result.run, measured, time.monotonic() - began)
     return INTERRUPTED if result.run.stopped == "interrupted" else 0
+
+
+def _data(name: str, module: Any, load: Any, chosen: str | None, data_dir: str | None) -> Any:
+    """Return the recipe's data, or those that were chosen: one of its data sets, or a file."""
+    if chosen is None:
+        return load(TASKS[name], data_dir=data_dir)
+    if name == "recommend":
+        from pullback.data.ratings import read_ratings
+
+        return read_ratings(chosen)
+    if chosen not in module.DATA:
+        raise ConfigError(TEXT["data"].format(found=chosen, known=", ".join(module.DATA)))
+    return load(chosen, data_dir=data_dir)

@@ -96,6 +96,19 @@ def _load_connected(data_dir: str | Path | None, **options: Any) -> Data:
     return speech.connected(_folder("speech", data_dir), **options)
 
 
+def _load_pima(data_dir: str | Path | None) -> Data:
+    from pullback.data import patients
+
+    return patients.pima(_folder("tables", data_dir))
+
+
+def _load_breast_cancer(data_dir: str | Path | None) -> Data:
+    from pullback.data import patients
+
+    del data_dir
+    return patients.breast_cancer()
+
+
 def _text(name: str, kind: str, file: str, description: str, *options: str) -> _Source:
     def read(data_dir: str | Path | None, **chosen: Any) -> Data:
         from pullback.data.text.sources import READERS
@@ -117,6 +130,16 @@ SOURCES: dict[str, _Source] = {
         lambda data_dir: (
             folder if (folder := _mnist_folder(data_dir)) and mnist.find(folder) else None
         ),
+    ),
+    "breast_cancer": _Source(
+        "569 tumours, benign and malignant, as 30 numbers (UCI; CC BY 4.0), bundled",
+        _load_breast_cancer,
+        _bundled,
+    ),
+    "pima": _Source(
+        "768 women, with and without diabetes, as 8 numbers (UCI), 23 kB",
+        _load_pima,
+        _finder("tables", "pima-indians-diabetes.csv"),
     ),
     "speech": _Source(
         "3,000 spoken digits of 6 speakers, 8,000 samples a second (CC BY-SA 4.0), 16 MB",

@@ -92,6 +92,30 @@ def _stratified(
     return np.concatenate(picked)
 
 
+def folds(dataset: Dataset, count: int, seed: int) -> np.ndarray:
+    """Return ``(N,)`` the fold, from 0 to ``count - 1``, of each example: at random, by classes.
+
+    Of every class each fold has the same number, to one example.
+
+    Raises:
+        ConfigError: fewer than two folds, no classes, or a class with fewer examples than folds.
+    """
+    if dataset.classes is None:
+        raise ConfigError("folds are made by classes, and this data set has none")
+    least = int(np.bincount(dataset.y, minlength=len(dataset.classes)).min())
+    if not 2 <= count <= least:
+        raise ConfigError(
+            f"folds={count}; expected from 2 to {least}, the examples of the smallest class"
+        )
+    rng = generator(seed, "data", "folds")
+    # class after class, so that what one leaves over goes to the next fold
+    rows = np.concatenate([rng.permutation(np.flatnonzero(dataset.y == c))
+                           for c in range(len(dataset.classes))])  # fmt: skip
+    found = np.empty(len(dataset), np.int64)
+    found[rows] = np.arange(len(dataset)) % count
+    return found
+
+
 def train_validation_test(
     dataset: Dataset, validation: float, test: float, seed: int, holdout: str = "random"
 ) -> tuple[Dataset, Dataset, Dataset]:

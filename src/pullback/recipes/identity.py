@@ -31,6 +31,7 @@ from pullback.optim import AdamW
 from pullback.optim.schedules import OneCycle
 from pullback.plots import image, new_panels
 from pullback.recipes.common import AT_ONCE, Result, write_figures, write_picture
+from pullback.train.curves import area_under_roc
 from pullback.train.events import Callback
 from pullback.train.fit import fit
 from pullback.train.model import Model
@@ -261,19 +262,6 @@ def measure(vectors: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any
         "auc": area_under_roc(cosines, labels[a] == labels[b]),
         "one_shot": one_shot(vectors, labels, seed),
     }
-
-
-def area_under_roc(scores: np.ndarray, same: np.ndarray) -> float:
-    """Return how often a pair that is the same has the higher score; equal scores count a half.
-
-    Hanley and McNeil, "The meaning and use of the area under a receiver operating characteristic
-    (ROC) curve" (1982).
-    """
-    values, where = np.unique(scores, return_inverse=True)
-    hits = np.bincount(where[same], minlength=len(values))
-    others = np.bincount(where[~same], minlength=len(values))
-    below = np.cumsum(others) - others / 2
-    return float(hits @ below / (hits.sum() * others.sum()))
 
 
 def one_shot(vectors: np.ndarray, labels: np.ndarray, seed: int) -> float:

@@ -45,7 +45,8 @@ class Numbers(Column):
     the piece, 1 above it, and in between how far it has come, so that a network may treat every
     range by itself, and no outlier is far away. Gorishniy and others, "On embeddings for numerical
     features in tabular deep learning" (2022), section 3.2. What is missing is at the ``middle``,
-    and with ``marks`` a last number says so.
+    and with ``marks`` a last number says so. Values among ``absent`` are missing too, as in some
+    tables a 0 stands for no value.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Numbers(Column):
     middle: float
     marks: bool = False
     edges: tuple[float, ...] = ()
+    absent: tuple[float, ...] = ()
 
     @property
     def width(self) -> int:  # type: ignore[override]
@@ -69,7 +71,12 @@ class Numbers(Column):
         """Return the quantity, its pieces, and whether it was missing."""
         import pyarrow
 
-        values, missing = _filled(cells.cast(pyarrow.float64()))
+        values, _ = _filled(cells.cast(pyarrow.float64()))
+        return self.of(values)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return the same of float64 values ``(N,)``, NaN where there is none."""
+        missing = np.isnan(values) | np.isin(values, self.absent)
         values = np.where(missing, self.middle, values)
         scaled = (values - self.mean) / self.deviation
         found = [np.where(np.isfinite(values), np.clip(scaled, -FAR, FAR), values)]
