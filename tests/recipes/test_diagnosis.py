@@ -143,7 +143,7 @@ def test_zeros_that_are_no_values_are_missing(data_dir):
     assert (insulin == 0).sum() == 374
     at = sum(column.width for column in preparation.columns[:4])
     np.testing.assert_array_equal(found[:, at + 1], insulin == 0)
-    middle = (np.median(insulin[insulin > 0]) - preparation.columns[4].mean)
+    middle = np.median(insulin[insulin > 0]) - preparation.columns[4].mean
     np.testing.assert_allclose(
         found[insulin == 0, at], middle / preparation.columns[4].deviation, rtol=1e-5
     )

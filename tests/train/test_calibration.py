@@ -28,7 +28,7 @@ def test_reliability_and_brier_are_scikit_learns(told):
         own = reliability(true, p, bins)
         np.testing.assert_allclose(own.observed, observed)
         np.testing.assert_allclose(own.predicted, predicted)
-        assert own.count.sum() == len(true)
+        assert own.examples.sum() == len(true)
     assert brier(true, p) == pytest.approx(metrics.brier_score_loss(true, p))
 
 

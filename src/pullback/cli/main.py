@@ -32,7 +32,6 @@ HELP = {
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image, or in all those of a folder, hears "
     "in each WAV file, or makes of each text.",
-    "recommend": "List what a user of RUN, trained by 'train recommend', would rate highest.",
     "generate": "Write a text with the language model of RUN.",
     "resume": "Continue the run in folder RUN where it stopped.",
     "check": "Check the gradient of every tensor of RUN (a run's folder or a .toml configuration).",
@@ -110,7 +109,7 @@ def _of_a_run(command: Any) -> Any:
 @click.option("--out", help="The run's folder (default: a new one under runs/).")
 @click.option("--workers", type=int, help="Processes that do a part of every batch each.")
 @click.option("--tensorboard", help="A folder for the run's events, which TensorBoard shows.")
-@click.option("--data", "own_data", help="Of diagnosis: breast_cancer or pima; of recommend: a CSV.")
+@click.option("--data", "own_data", help="Of diagnosis: breast_cancer or pima.")
 @click.option("--folds", type=int, help="Of diagnosis: in how many parts it is measured.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def train(

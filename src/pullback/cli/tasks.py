@@ -19,13 +19,11 @@ TASKS = {
     "messages": "messages",
     "translate": "translation",
     "diagnosis": "breast_cancer",
-    "recommend": "movielens",
 }
 """The recipes, each with the data set that it is trained on."""
 OPTIONS = ("epochs", "seed", "out", "data_dir")
 OWN_OPTIONS: dict[str, tuple[str, ...]] = {
     "diagnosis": ("data", "folds"),
-    "recommend": ("data", "model"),
 }
 """What some recipes take besides."""
 TEXT = {
@@ -71,13 +69,9 @@ def task_command(name: str, as_json: bool, options: dict[str, Any]) -> int:
 
 
 def _data(name: str, module: Any, load: Any, chosen: str | None, data_dir: str | None) -> Any:
-    """Return the recipe's data, or those that were chosen: one of its data sets, or a file."""
+    """Return the recipe's data, or those that were chosen."""
     if chosen is None:
         return load(TASKS[name], data_dir=data_dir)
-    if name == "recommend":
-        from pullback.data.ratings import read_ratings
-
-        return read_ratings(chosen)
     if chosen not in module.DATA:
         raise ConfigError(TEXT["data"].format(found=chosen, known=", ".join(module.DATA)))
     return load(chosen, data_dir=data_dir)

@@ -60,14 +60,14 @@ SURE = 0.9
 DATA = ("breast_cancer", "pima")
 """What ``--data`` may be; the first is the default."""
 PREDICTIONS = "predictions.csv"
-TEXT = {
+TEXT: dict[str, str] = {
     "warning": "this is no medical device: it must not be used to diagnose or treat anybody",
     "fold": "fold {fold} of {folds}: accuracy {accuracy:.4f}, area under ROC {roc_auc:.4f}",
     "classes": "{name}: {found} classes; expected two, the second of which is looked for",
     "sure": "sure={sure!r}; expected a probability from 0.5 to 1",
-    "heads": ("row", "fold", "true", "probability", "said", "answered"),
 }
-WORDS = {
+HEADS = ("row", "fold", "true", "probability", "said", "answered")
+WORDS: dict[str, Any] = {
     "roc": {"xlabel": "1 - specificity", "ylabel": "sensitivity", "title": "ROC"},
     "precision": {"xlabel": "recall", "ylabel": "precision", "title": "Precision and recall"},
     "reliability": {
@@ -264,7 +264,7 @@ def _predictions(told: Told, patients: Dataset, sure: float) -> str:
     """Return what was said of each patient as CSV, in the order of the folds' data."""
     file, classes = io.StringIO(), patients.classes or ()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(TEXT["heads"])
+    writer.writerow(HEADS)
     for row, (p, fold) in enumerate(zip(told.p, told.fold, strict=True)):
         writer.writerow((
             row, fold, classes[int(told.true[row])], f"{p:.6f}", classes[int(p > 0.5)],
@@ -281,7 +281,7 @@ def draw(told: Told, sure: float) -> Axes:
     recall, precision, _ = precision_recall_curve(told.true, told.p)
     curve(recall, precision, panels[1], steps=True, **WORDS["precision"])
     bins = reliability(told.true, told.p)
-    draw_bins(bins.predicted, bins.observed, bins.count, panels[2], **WORDS["reliability"])
+    draw_bins(bins.predicted, bins.observed, bins.examples, panels[2], **WORDS["reliability"])
     confidence, right = np.maximum(told.p, 1 - told.p), (told.p > 0.5) == told.true
     answered = confidence >= sure
     chosen = (answered.mean(), 1 - right[answered].mean() if answered.any() else 0.0)

@@ -18,7 +18,7 @@ TEXT = {"one kind": "all {count} examples are of one class; calibration needs bo
 class Reliability(NamedTuple):
     """Bins of probabilities: how many, the mean, and the share that is true; bins with examples."""
 
-    count: np.ndarray
+    examples: np.ndarray
     predicted: np.ndarray
     observed: np.ndarray
 

@@ -77,18 +77,14 @@ def average_precision(scores: np.ndarray, true: np.ndarray) -> float:
     return float(np.diff(recall) @ precision[1:])
 
 
-def sensitivity_at(
-    true: np.ndarray, scores: np.ndarray, specificity: float
-) -> tuple[float, float]:
+def sensitivity_at(true: np.ndarray, scores: np.ndarray, specificity: float) -> tuple[float, float]:
     """Return the highest sensitivity with at least this specificity, and its threshold."""
     wrong, sensitivity, thresholds = roc_curve(true, scores)
     best = int(np.flatnonzero(1 - wrong >= specificity - 1e-12)[-1])
     return float(sensitivity[best]), float(thresholds[best])
 
 
-def specificity_at(
-    true: np.ndarray, scores: np.ndarray, sensitivity: float
-) -> tuple[float, float]:
+def specificity_at(true: np.ndarray, scores: np.ndarray, sensitivity: float) -> tuple[float, float]:
     """Return the highest specificity with at least this sensitivity, and its threshold."""
     wrong, found, thresholds = roc_curve(true, scores)
     best = int(np.flatnonzero(found >= sensitivity - 1e-12)[0])
