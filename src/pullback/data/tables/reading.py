@@ -145,25 +145,24 @@ def _of_text(path: Path, header: bool | None, words: Sequence[str]) -> Frame:
 def _rows_of(text: str, path: Path, whole: bool) -> tuple[str, list[list[str]]]:
     """Return the separator and the first rows: that which gives most cells, the same each time."""
     lines = text if whole else text[: text.rfind("\n") + 1] or text
-    best: tuple[float, int, str, list[list[str]]] | None = None
     order = ("\t", ",", ";", "|") if path.suffix.lower() in (".tsv", ".tab") else SEPARATORS
-    for place, separator in enumerate(order):
-        csv.field_size_limit(BLOCK)
+    csv.field_size_limit(BLOCK)
+    found: list[tuple[float, int, str, list[list[str]]]] = []
+    for separator in order:
+        reader = csv.reader(io.StringIO(lines, newline=""), delimiter=separator)
         try:
-            found = csv.reader(io.StringIO(lines, newline=""), delimiter=separator)
-            rows = [row for _, row in zip(range(100), found, strict=False) if row]
+            rows = [row for _, row in zip(range(100), reader, strict=False) if row]
         except csv.Error:
             continue
-        if not rows:
-            continue
-        usual = max({len(row) for row in rows}, key=[len(row) for row in rows].count)
-        same = sum(len(row) == usual for row in rows) / len(rows) if usual > 1 else 0.0
-        rank = (round(same, 2), usual * (same > 0), -place)
-        if best is None or rank > (best[0], best[1], best[4]):  # type: ignore[misc]
-            best = (rank[0], rank[1], separator, rows, rank[2])  # type: ignore[assignment]
-    if best is None:
+        if rows:
+            sizes = [len(row) for row in rows]
+            usual = max(set(sizes), key=sizes.count)
+            same = sizes.count(usual) / len(sizes) if usual > 1 else 0.0
+            found.append((round(same, 2), usual if usual > 1 else 0, separator, rows))
+    if not found:
         raise DataError(TEXT["other"].format(path=path, error="no row was found"))
-    return best[2], best[3]
+    _, _, separator, rows = max(found, key=lambda each: each[:2])  # of equals the first
+    return separator, rows
 
 
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
