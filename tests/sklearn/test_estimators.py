@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import signal
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
 import pullback as pb  # noqa: E402
 from pullback.data.split import split  # noqa: E402
 from pullback.sklearn import PullbackClassifier, PullbackRegressor  # noqa: E402
-from pullback.train.events import EpochEnded  # noqa: E402
 
 SKIPPED = {
     "check_array_api_input",  # needs SCIPY_ARRAY_API
@@ -204,16 +202,6 @@ def test_numbers_of_numpy_and_names_of_scikit_learn_will_do():
     same = {k: np.int64(v) for k, v in given.items() if k != "activation"}
     theirs = quick(early_stopping=True, activation="logistic", **same).fit(*IRIS)
     np.testing.assert_array_equal(theirs.predict_proba(IRIS[0]), ours.predict_proba(IRIS[0]))
-
-
-def test_an_interrupt_ends_fit():
-    class Interrupted(PullbackClassifier):
-        def _tell(self, event):
-            if isinstance(event, EpochEnded) and event.epoch == 2:
-                signal.raise_signal(signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        Interrupted(verbose=True).fit(*IRIS)
 
 
 def test_the_model_inside_is_in_the_unit_of_the_targets(tmp_path):
