@@ -10,6 +10,7 @@ import pytest
 
 sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
+from scipy.sparse import csr_matrix  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris  # noqa: E402
 from sklearn.model_selection import GridSearchCV, cross_val_score  # noqa: E402
@@ -19,6 +20,7 @@ from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
 
 import pullback as pb  # noqa: E402
+from pullback.data.split import split  # noqa: E402
 from pullback.sklearn import PullbackClassifier, PullbackRegressor  # noqa: E402
 
 SKIPPED = {
@@ -83,16 +85,28 @@ def test_the_same_seed_gives_the_same_bits_also_of_a_clone():
     assert not np.array_equal(quick(random_state=1).fit(*IRIS).predict_proba(IRIS[0]), first)
 
 
-def test_partial_fit_is_another_epoch():
-    """Of all examples at once, so that their order is nothing."""
+def test_partial_fit_is_the_next_epoch():
+    """With its order of the examples, and its place in a schedule, to the bit."""
     x, y = IRIS
-    whole = quick(max_iter=5, batch_size=150).fit(x, y)
-    steps = quick(batch_size=150)
+    decay = pb.optim.AdamW(pb.optim.CosineDecay(0.01))
+    given = {"max_iter": 5, "batch_size": 32, "optimizer": decay}
+    whole, steps = quick(**given).fit(x, y), quick(**given)
     for _ in range(5):
         steps.partial_fit(x, y, classes=[0, 1, 2])
-    np.testing.assert_allclose(steps.predict_proba(x), whole.predict_proba(x), rtol=1e-9)
+    np.testing.assert_array_equal(steps.predict_proba(x), whole.predict_proba(x))
     assert steps.n_iter_ == 5
-    assert steps.loss_curve_ == pytest.approx(whole.loss_curve_, rel=1e-9)
+    assert steps.loss_curve_ == whole.loss_curve_
+
+
+def test_partial_fit_goes_on_from_the_best_epoch():
+    """A step of no size from there changes nothing."""
+    x, y = load_breast_cancer(return_X_y=True)
+    given = {"early_stopping": True, "n_iter_no_change": 3, "learning_rate_init": 0.05}
+    net = quick(max_iter=200, **given).fit(x, y)
+    best, epochs = net.predict_proba(x), net.n_iter_
+    net.set_params(learning_rate_init=1e-300).partial_fit(x, y)
+    np.testing.assert_allclose(net.predict_proba(x), best, rtol=1e-12)
+    assert net.n_iter_ == epochs + 1
 
 
 def test_partial_fit_knows_its_classes():
@@ -145,6 +159,56 @@ def test_several_labels_and_several_quantities():
     targets = np.stack([x[:, 0] * 1000, x[:, 1] - 50], axis=1)
     found = PullbackRegressor((16,), learning_rate_init=0.01, random_state=0).fit(x, targets)
     assert found.score(x, targets) > 0.95
+
+
+def test_early_stopping_of_several_labels_shows_how_many_are_all_right():
+    x, y = IRIS
+    labels = np.stack([y == 0, y != 2], axis=1).astype(int)
+    net = quick(early_stopping=True, n_iter_no_change=60, validation_fraction=0.2).fit(x, labels)
+    best = net.validation_scores_[int(np.argmin(net.history_["val_loss"]))]
+    _, held = split(pb.data.from_arrays(x, labels), 0.2, net._seed)
+    assert best == net.score(held.x, held.y) > 0.5  # scikit-learn's is the share of equal rows
+
+
+def test_labels_may_be_sparse():
+    x, y = IRIS
+    labels = np.eye(3, dtype=int)[y]
+    dense, sparse = quick().fit(x, labels), quick().fit(x, csr_matrix(labels))
+    np.testing.assert_array_equal(sparse.predict_proba(x), dense.predict_proba(x))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"max_iter": 0}, "'max_iter' .* Got 0"),
+        ({"batch_size": "all"}, "'batch_size' .* Got 'all'"),
+        ({"learning_rate_init": "constant"}, "'learning_rate_init' .* Got 'constant'"),
+        ({"validation_fraction": 1.5}, "'validation_fraction' .* Got 1.5"),
+        ({"optimizer": "adam"}, "'optimizer' .* Got 'adam'"),
+        ({"class_weight": "equal"}, "'class_weight' .* Got 'equal'"),
+    ],
+)
+def test_what_cannot_be_used_is_named_as_it_was_given(given, message):
+    with pytest.raises(ValueError, match=message):
+        quick(**given).fit(*IRIS)
+
+
+def test_classes_that_cannot_be_learned_are_refused():
+    x, y = IRIS
+    with pytest.raises(ValueError, match="class_weight='balanced' with several labels"):
+        quick(class_weight="balanced").fit(x, np.eye(3, dtype=int)[y])
+    with pytest.raises(ValueError, match=r"shape \(150, 2\), several classes at a time"):
+        quick().fit(x, np.stack([y, y], axis=1))
+    with pytest.raises(ValueError, match=r"sample_weight.shape == \(3,\)"):
+        quick(class_weight="balanced").fit(x, y, sample_weight=[1, 2, 3])
+
+
+def test_numbers_of_numpy_and_names_of_scikit_learn_will_do():
+    given = {"max_iter": 3, "batch_size": 32, "n_iter_no_change": 2, "activation": "sigmoid"}
+    ours = quick(early_stopping=True, **given).fit(*IRIS)
+    same = {k: np.int64(v) for k, v in given.items() if k != "activation"}
+    theirs = quick(early_stopping=True, activation="logistic", **same).fit(*IRIS)
+    np.testing.assert_array_equal(theirs.predict_proba(IRIS[0]), ours.predict_proba(IRIS[0]))
 
 
 def test_the_model_inside_is_in_the_unit_of_the_targets(tmp_path):

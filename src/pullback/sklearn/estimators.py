@@ -4,160 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, column_or_1d
+from scipy.sparse import issparse
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from pullback.core.map import MAPS, Map
-from pullback.core.spec import Spec
+from pullback.core.map import Map
 from pullback.data.dataset import Dataset
 from pullback.losses import BinaryCrossEntropy, CrossEntropy, HalfSquaredError
 from pullback.losses.base import Loss
-from pullback.models import mlp
-from pullback.optim import AdamW, Optimizer
-from pullback.sklearn.learning import Learned, in_units_of, learn
-from pullback.train.events import EpochEnded
-from pullback.train.history import History
-from pullback.train.metrics import as_metrics
-from pullback.train.model import Model
-from pullback.train.settings import Settings
+from pullback.optim import Optimizer
+from pullback.sklearn.base import NetworkEstimator, weighted
+from pullback.sklearn.learning import AllLabels, in_units_of
+from pullback.train.metric import Metric
+from pullback.train.metrics import R2, Accuracy
 
-MOST_AT_ONCE = 200
-"""Examples of a step with ``batch_size="auto"``."""
 TEXT = {
     "one class": "y has 1 class, {name!r}; a classifier needs at least 2 classes",
-    "outputs": "net gives outputs of shape {found}, expected {wanted}",
     "new class": "y has the classes {new}, which the first call of partial_fit did not name",
     "classes": "classes must be given in the first call of partial_fit",
-    "target": "y has shape {shape}; expected {wanted}",
-    "epoch": "epoch {epoch}: {figures}",
+    "weight of labels": "class_weight={given!r} with several labels at a time; expected None: "
+    "weigh the examples by sample_weight",
+    "one of each": "y has shape {shape}, several classes at a time; expected (n_samples,) labels, "
+    "or (n_samples, n_labels) of 0 and 1",
 }
 
 
-class _Estimator(BaseEstimator):
-    """The parameters and the training of both estimators."""
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Sequence[int] = (100,),
-        activation: str = "relu",
-        *,
-        net: Map | None = None,
-        loss: Loss | None = None,
-        optimizer: Optimizer | None = None,
-        learning_rate_init: float = 0.001,
-        weight_decay: float = 0.01,
-        batch_size: int | str = "auto",
-        max_iter: int = 200,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        normalize: str = "standard",
-        random_state: Any = None,
-        verbose: bool = False,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.net = net
-        self.loss = loss
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.normalize = normalize
-        self.random_state = random_state
-        self.verbose = verbose
-
-    # -- what a subclass says
-
-    def _usual_loss(self) -> Loss:
-        raise NotImplementedError
-
-    def _metrics(self) -> tuple[str, ...]:
-        raise NotImplementedError
-
-    # -- training
-
-    def _network(self, data: Dataset, outputs: int) -> Map:
-        if self.net is None:
-            sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, np.int64)).tolist()
-            return mlp(sizes, outputs, activation=MAPS.get(self.activation)())
-        spec: Any = self.net.spec(Spec(tuple(data.x.shape[1:]), str(data.x.dtype)))
-        if spec.shape != (outputs,):
-            raise ValueError(TEXT["outputs"].format(found=spec.shape, wanted=(outputs,)))
-        return self.net
-
-    def _settings(self, data: Dataset, outputs: int, epochs: int) -> Settings:
-        size = MOST_AT_ONCE if self.batch_size == "auto" else int(self.batch_size)
-        partial = epochs == 1 and self.max_iter != 1
-        holds_out = self.early_stopping and not partial
-        train = len(data) - round(self.validation_fraction * len(data)) * holds_out
-        return Settings(
-            net=self._network(data, outputs),
-            loss=self.loss or self._usual_loss(),
-            optimizer=self.optimizer
-            or AdamW(self.learning_rate_init, weight_decay=self.weight_decay),
-            metrics=as_metrics(self._metrics()),
-            epochs=epochs,
-            batch_size=min(size, train),
-            validation=self.validation_fraction if holds_out else 0.0,
-            holdout="stratified" if holds_out and data.classes is not None else "random",
-            seed=self._seed,
-            dtype=str(data.x.dtype),
-            normalize=self.normalize,
-            patience=self.n_iter_no_change if holds_out else None,
-        )
-
-    def _train(self, data: Dataset, outputs: int, epochs: int, before: Learned | None) -> Model:
-        if before is None:
-            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        settings = self._settings(data, outputs, epochs)
-        model, self._learned, _ = learn(
-            settings, data, before, self._tell if self.verbose else None
-        )
-        self.history_ = History(self._learned.records)
-        self.n_iter_ = len(self.history_)
-        self.loss_curve_ = self.history_["loss"]
-        self.loss_ = self.loss_curve_[-1]
-        self.validation_scores_ = None
-        if settings.validation:
-            self.validation_scores_ = self.history_[f"val_{self._metrics()[0]}"]
-        return model
-
-    def _tell(self, event: Any) -> None:
-        if isinstance(event, EpochEnded):
-            figures = ", ".join(
-                f"{name} {value:.4g}"
-                for name, value in event.figures.items()
-                if name not in ("epoch", "lr", "seconds")
-            )
-            print(TEXT["epoch"].format(epoch=event.epoch, figures=figures))
-
-    def _numbers(self, x: Any, reset: bool) -> np.ndarray:
-        found: np.ndarray = validate_data(
-            self, x, dtype=(np.float64, np.float32), order="C", reset=reset
-        )
-        return found
-
-
-def _weighted(data: Dataset, weight: Any, x: np.ndarray) -> Dataset:
-    """Return the data with weights, without the examples whose weight is 0."""
-    if weight is None:
-        return data
-    weight = _check_sample_weight(weight, x, dtype=np.float64, ensure_non_negative=True)
-    return replace(data, weight=weight)[np.flatnonzero(weight > 0)]
-
-
-class PullbackClassifier(ClassifierMixin, _Estimator):
+class PullbackClassifier(ClassifierMixin, NetworkEstimator):
     r"""A neural network for classes, trained by backpropagation.
 
     Softmax and cross-entropy; of several labels at a time (an indicator matrix), a sigmoid and
@@ -180,12 +59,12 @@ class PullbackClassifier(ClassifierMixin, _Estimator):
             it is part of the model.
         random_state: decides start, order, split and noise.
         verbose: print a line for each epoch.
-        class_weight: None, ``"balanced"``, or what each class counts.
+        class_weight: None, ``"balanced"``, or what each class counts (not of several labels).
 
     Attributes:
         classes_: the labels. ``model_``: the trained ``pullback.Model``, which can be saved.
-        history_: all figures, epoch by epoch; ``loss_curve_``, ``validation_scores_`` (accuracy,
-            with early stopping), ``loss_``, ``n_iter_``.
+        history_: all figures, epoch by epoch; ``loss_curve_``, ``validation_scores_`` (what
+            ``score`` is of the part held out, with early stopping), ``loss_``, ``n_iter_``.
 
     Computed in the dtype of ``X``, float32 or float64.
 
@@ -195,6 +74,11 @@ class PullbackClassifier(ClassifierMixin, _Estimator):
     >>> net.score(x, y) > 0.95
     True
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NetworkEstimator._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
 
     def __init__(
         self,
@@ -233,8 +117,8 @@ class PullbackClassifier(ClassifierMixin, _Estimator):
     def _usual_loss(self) -> Loss:
         return BinaryCrossEntropy() if self._multilabel else CrossEntropy()
 
-    def _metrics(self) -> tuple[str, ...]:
-        return () if self._multilabel else ("accuracy",)
+    def _metric(self) -> Metric:
+        return AllLabels() if self._multilabel else Accuracy()
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train from the start.
@@ -244,21 +128,23 @@ class PullbackClassifier(ClassifierMixin, _Estimator):
             y: ``(n_samples,)`` labels, or ``(n_samples, n_labels)`` of 0 and 1.
             sample_weight: ``(n_samples,)`` what each example counts.
         """
+        self._validate_params()
         x, y = self._data(X, y, reset=True)
         self._multilabel = type_of_target(y) == "multilabel-indicator"
         self.classes_ = np.arange(y.shape[1]) if self._multilabel else np.unique(y)
         self._check_classes()
         data = self._dataset(x, y, sample_weight)
-        self.model_ = self._train(data, len(self.classes_), self.max_iter, None)
+        self.model_ = self._train(data, len(self.classes_), None, partial=False)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one epoch of these examples; normalisation is that of the first call.
+        """Train for the next epoch, of these examples; normalisation is that of the first call.
 
         Args:
             X, y, sample_weight: as in ``fit``.
             classes: all labels there will be, in the first call.
         """
+        self._validate_params()
         first = not hasattr(self, "model_")
         x, y = self._data(X, y, reset=first)
         if first:
@@ -273,7 +159,7 @@ class PullbackClassifier(ClassifierMixin, _Estimator):
                 raise ValueError(TEXT["new class"].format(new=new.tolist()))
         data = self._dataset(x, y, sample_weight)
         before = None if first else self._learned
-        self.model_ = self._train(data, len(self.classes_), 1, before)
+        self.model_ = self._train(data, len(self.classes_), before, partial=True)
         return self
 
     def _data(self, x: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -281,8 +167,12 @@ class PullbackClassifier(ClassifierMixin, _Estimator):
             self, x, y, dtype=(np.float64, np.float32), order="C", multi_output=True, reset=reset
         )
         check_classification_targets(y)
+        if issparse(y):
+            y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if type_of_target(y) == "multiclass-multioutput":
+            raise ValueError(TEXT["one of each"].format(shape=y.shape))
         return x, y
 
     def _check_classes(self) -> None:
@@ -291,13 +181,15 @@ class PullbackClassifier(ClassifierMixin, _Estimator):
 
     def _dataset(self, x: np.ndarray, y: np.ndarray, weight: Any) -> Dataset:
         if self._multilabel:
-            return _weighted(Dataset(x, y.astype(x.dtype)), weight, x)
+            if self.class_weight is not None:
+                raise ValueError(TEXT["weight of labels"].format(given=self.class_weight))
+            return weighted(Dataset(x, y.astype(x.dtype)), weight, x)
         number = np.searchsorted(self.classes_, y)
         if self.class_weight is not None:
             each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            weight = each[number] * (1.0 if weight is None else np.asarray(weight))
+            weight = each[number] * _check_sample_weight(weight, x, dtype=np.float64)
         names = tuple(map(str, self.classes_.tolist()))
-        return _weighted(Dataset(x, number, classes=names), weight, x)
+        return weighted(Dataset(x, number, classes=names), weight, x)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return ``(n_samples, n_classes)`` probabilities."""
@@ -313,7 +205,7 @@ class PullbackClassifier(ClassifierMixin, _Estimator):
         return found
 
 
-class PullbackRegressor(RegressorMixin, _Estimator):
+class PullbackRegressor(RegressorMixin, NetworkEstimator):
     r"""A neural network for quantities, one or several, trained by backpropagation.
 
     Half the squared error. Of the perceptron that is the default, targets are brought to mean 0 and
@@ -337,8 +229,8 @@ class PullbackRegressor(RegressorMixin, _Estimator):
     def _usual_loss(self) -> Loss:
         return HalfSquaredError()
 
-    def _metrics(self) -> tuple[str, ...]:
-        return ("r2",)
+    def _metric(self) -> Metric:
+        return R2()
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train from the start.
@@ -348,24 +240,25 @@ class PullbackRegressor(RegressorMixin, _Estimator):
             y: ``(n_samples,)`` or ``(n_samples, n_outputs)`` quantities.
             sample_weight: ``(n_samples,)`` what each example counts.
         """
-        return self._fit(X, y, sample_weight, None)
+        return self._fit(X, y, sample_weight, None, partial=False)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch of these examples; normalisation is that of the first call."""
-        return self._fit(X, y, sample_weight, getattr(self, "_learned", None), epochs=1)
+        """Train for the next epoch, of these; normalisation is that of the first call."""
+        return self._fit(X, y, sample_weight, getattr(self, "_learned", None), partial=True)
 
-    def _fit(self, x: Any, y: Any, weight: Any, before: Any, epochs: int | None = None) -> Self:
+    def _fit(self, x: Any, y: Any, weight: Any, before: Any, partial: bool) -> Self:
+        self._validate_params()
         x, y = validate_data(
             self, x, y, dtype=(np.float64, np.float32), order="C", multi_output=True,
             y_numeric=True, reset=before is None,
         )  # fmt: skip
         self._flat = y.ndim == 1
         y = y.astype(x.dtype).reshape(len(y), -1)
-        data = _weighted(Dataset(x, y), weight, x)
+        data = weighted(Dataset(x, y), weight, x)
         if before is None:
             self._shift, self._scale = self._unit(data)
         data = replace(data, y=(data.y - self._shift) / self._scale)
-        model = self._train(data, y.shape[1], epochs or self.max_iter, before)
+        model = self._train(data, y.shape[1], before, partial)
         self.model_ = model
         if self.net is None:
             self.model_ = in_units_of(model, self._scale, self._shift)
