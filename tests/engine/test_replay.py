@@ -44,7 +44,7 @@ NETWORKS = {
     ),
     "tanh": (Chain(Linear(9), Tanh(), Linear(5)), True),
     "dropout": (Chain(Linear(9), ReLU(), Dropout(0.2), Linear(5)), False),
-    "residual": (Chain(Linear(9), Residual(Chain(ReLU(), Linear(9))), Linear(5)), False),
+    "residual": (Chain(Linear(9), Residual(Chain(ReLU(), Linear(9))), Linear(5)), True),
 }
 OPTIMIZERS = [
     SGD(0.05), SGD(CosineDecay(0.1, steps=100)), Momentum(0.02), Nesterov(0.02), Adam(0.002),

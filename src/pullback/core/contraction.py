@@ -60,6 +60,10 @@ class Contraction:
             return fast(*self.operands, out)
         return _einsum(self.equation, self.operands, out)
 
+    def add_to(self, total: Any) -> None:
+        """Add the gradient summed over the examples to ``total``, of the parameter's shape."""
+        total += self.sum()
+
     @property
     def sizes(self) -> dict[str, int]:
         """The size of each axis, by its letter."""

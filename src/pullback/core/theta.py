@@ -154,7 +154,7 @@ def _write(
             if not _write(found, view, aliases, accumulate, (*path, name)):
                 return False
         elif accumulate or (aliases and (*path, name) in aliases):
-            view += found.sum()
+            found.add_to(view)
         else:
             found.sum(out=view)
     return True

@@ -7,7 +7,7 @@ from typing import Any
 from pullback.core.context import Context
 from pullback.core.map import Map, Params
 from pullback.engine.fusion import is_sum, taken_over
-from pullback.engine.lower import Lowered, Plan, lowers_composite
+from pullback.engine.lower import Lowered, Plan, consists_of_jobs, lowers_composite
 from pullback.engine.team import Job
 from pullback.maps.combine import Parallel, Residual
 
@@ -19,6 +19,7 @@ class LoweredSum(Lowered):
         from pullback.engine.kernels import combine
 
         super().__init__(source, plan)
+        self.jobs_only = all(map(consists_of_jobs, source.children().values()))
         y: Any = source.spec(plan.x)
         self._y, self._gx = plan.buffer(y), plan.buffer(plan.x)
         dtype, after, before = plan.x.dtype, taken_over(plan.after), taken_over(plan.before)

@@ -11,15 +11,19 @@ from pullback.engine.blas import find_blas
 from pullback.engine.each import EachForm, RowForm
 from pullback.engine.lower import Lowered, Plan, lowers
 from pullback.engine.sums import Deferred, WithSums
-from pullback.engine.team import Job
-from pullback.maps.embedding import Embedding, Unembedding, whole_numbers
+from pullback.engine.team import Job, not_replayable
+from pullback.maps.embedding import NEAR, Embedding, Unembedding
 from pullback.maps.positions import Positions
 
 
 @lowers(Embedding)
 class LoweredEmbedding(Lowered):
-    """``Embedding``; ids are checked as the source does."""
+    """``Embedding`` of ids in the dtype of the network; others go to the source.
 
+    An id that is none is explained by the source; in a batch that is replayed, its row is NaN.
+    """
+
+    jobs_only = True
     source: Embedding
 
     def __init__(self, source: Map, plan: Plan) -> None:
@@ -29,18 +33,23 @@ class LoweredEmbedding(Lowered):
         y: Any = source.spec(plan.x)
         self._y, self._gx = plan.buffer(y), plan.buffer(plan.x)
         self._gx[...] = 0
-        width, dtype = y.shape[-1], y.dtype
-        self._rows = Job(embedding.rows_forward, dtype, 3, (width,), work=width)
-        self._total = Job(embedding.rows_total, dtype, 3, (width, self.source.count), work=width)
+        self._ids = plan.buffer(plan.x, "int64")
+        width, dtype, count = y.shape[-1], y.dtype, self.source.count
+        self._rows = Job(embedding.rows_forward, dtype, 4, (width, count), numbers=1, work=width)
+        self._rows.numbers[0] = NEAR
+        self._total = Job(embedding.rows_total, dtype, 3, (width, count), work=width)
         self._form: EachForm | None = None
 
     def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
         """Return the rows; the ids are the residual."""
-        where = ctx.path or "Embedding"
-        ids = whole_numbers(x, where)
-        self.source.check_range(ids, where)
-        y = self.rows(self._y, x)
-        self._rows(ids.size, ids, p["E"], y)
+        if x.dtype != self._y.dtype:
+            not_replayable()
+            y, res = self.source.forward(p, x, ctx)
+            return y, {"ids": res["ids"]}
+        y, ids = self.rows(self._y, x), self.rows(self._ids, x)
+        self._rows(ids.size, x, p["E"], y, ids)
+        if ids.size and ids.max() >= self.source.count:
+            self.source.forward(p, x, ctx)  # which says what is wrong
         return y, {"ids": ids}
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
@@ -99,7 +108,9 @@ class LoweredPositions(Lowered):
 
             def total(out: Any) -> None:
                 self._total(len(delta), delta, out)
-                out[delta.shape[1] :] = 0
+                if delta.shape[1] < len(out):
+                    not_replayable()
+                    out[delta.shape[1] :] = 0
 
             def declare() -> Any:
                 return self.source.grads(p, res, delta)["P"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pullback.engine.lower import DTYPES
-from pullback.engine.team import Job
+from pullback.engine.team import Job, not_replayable
 from pullback.losses.base import Loss
 from pullback.losses.classification import CrossEntropy
 from pullback.losses.weighted import WeightedSum
@@ -17,7 +18,7 @@ from pullback.losses.weighted import WeightedSum
 class LoweredCrossEntropy(Loss):
     """``CrossEntropy`` on class numbers, without class weights; other targets go to the source.
 
-    Of outputs with positions, each position is a row; a class number below 0 is padding.
+    Of outputs with positions, a value is the mean over those whose class number is not below 0.
 
     Values, slopes and cotangents live until the next forward pass. A class number out of range
     is explained by the source; in a batch that is replayed, its value is NaN.
@@ -34,54 +35,36 @@ class LoweredCrossEntropy(Loss):
 
     def forward(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the values in nats and their slopes."""
-        if y.ndim > 2 and target.shape == y.shape[:-1] and y.size:
-            found = self._positions(y, target.reshape(-1))
-            if found is not None:
-                return found
         if not _class_numbers(y, target) or y.dtype.name not in DTYPES:
+            not_replayable()
             return self.source.forward(y, target)
         if y.shape != self._slope.shape or y.dtype != self._slope.dtype:
             self._make_room(y)
         self._forward(len(y), y, target.astype(np.int64, copy=False), self._values, self._slope)
         return self._values, self._slope
 
-    def _positions(self, y: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, Any] | None:
-        """Return values and slopes over positions, or None where targets are no class numbers."""
-        rows, padded = y.reshape(-1, y.shape[-1]), target < 0
-        some = bool(padded.any())
-        target = np.where(padded, 0, target) if some else target
-        if not _class_numbers(rows, target):
-            return None
-        values, slope = self.forward(rows, target)
-        if some:
-            values[padded], slope[padded] = 0, 0
-        there = len(rows) // len(y) - padded.reshape(len(y), -1).sum(axis=1)
-        share = (1 / np.maximum(there, 1)).astype(y.dtype)
-        self._pull(len(rows), slope, np.repeat(share, len(rows) // len(y)), slope)
-        return values.reshape(len(y), -1).sum(axis=1) * share, slope.reshape(y.shape)
-
     def _make_room(self, y: np.ndarray) -> None:
         from pullback.engine.kernels.losses import cross_entropy, scaled_rows
 
-        count, classes = y.shape
-        if classes != self._slope.shape[1] or y.dtype != self._slope.dtype:
-            dtype, work = y.dtype.name, 20 * classes  # an exponential is worth some multiply-adds
-            self._forward = Job(cross_entropy, dtype, 4, (classes,), 1, work)
+        positions, classes = math.prod(y.shape[1:-1]), y.shape[-1]
+        if y.shape[1:] != self._slope.shape[1:] or y.dtype != self._slope.dtype:
+            # an exponential is worth some multiply-adds
+            dtype, size, work = y.dtype.name, positions * classes, 20 * positions * classes
+            sizes = positions, classes, y.ndim > 2
+            self._forward = Job(cross_entropy, dtype, 4, sizes, 1, work)
             self._forward.numbers[0] = self.source.label_smoothing
-            self._pull = Job(scaled_rows, dtype, 3, (classes,), work=classes)
+            self._pull = Job(scaled_rows, dtype, 3, (size,), work=size)
         if y.size > self._room.size or y.dtype != self._room.dtype:  # batches may differ in length
             self._room, self._room_for_gy = np.empty(y.size, y.dtype), np.empty(y.size, y.dtype)
         self._slope, self._gy = (
             room[: y.size].reshape(y.shape) for room in (self._room, self._room_for_gy)
         )
-        self._values = np.empty(count, y.dtype)
+        self._values = np.empty(len(y), y.dtype)
 
     def pullback(self, slope: Any, g: np.ndarray) -> np.ndarray:
         """Return the cotangent of the outputs for cotangents ``g (N,)`` of the values."""
-        if slope.ndim > 2 and slope.base is self._room and slope.size == self._slope.size:
-            each = np.repeat(g, len(self._slope) // len(g))
-            return self.pullback(self._slope, each).reshape(slope.shape)
         if slope is not self._slope or g.dtype != slope.dtype:
+            not_replayable()
             gy: np.ndarray = self.source.pullback(slope, g)
             return gy
         self._pull(len(g), slope, g, self._gy)
@@ -100,8 +83,10 @@ class LoweredCrossEntropy(Loss):
 
 def _class_numbers(y: np.ndarray, target: np.ndarray) -> bool:
     """Whether targets are class numbers in range; what is not, the source explains."""
-    if y.ndim != 2 or target.shape != (len(y),) or target.dtype.kind not in "ui" or not len(y):
+    if y.ndim < 2 or target.shape != y.shape[:-1] or target.dtype.kind not in "ui" or not y.size:
         return False
+    if y.ndim > 2:  # below 0 is padding
+        return bool(target.max() < y.shape[-1])
     # As unsigned numbers, those below 0 are too large as well: one pass for both bounds.
     return bool(target.view(f"u{target.itemsize}").max() < y.shape[1])
 

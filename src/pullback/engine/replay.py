@@ -36,9 +36,9 @@ class Replay:
     ) -> Any:  # fmt: skip
         """Return what the function returns, in the same arrays every time."""
         # a part of a batch, or one with weights, is not the same every time
-        whole = weight is None and not accumulate and total == x.shape[0]
-        # others are copied for the kernel every time, or counted outside the jobs
-        whole = whole and target.dtype == np.int64 and target.ndim == 1
+        whole = weight is None and not accumulate and len(target) == len(x)
+        # with padding, what an example counts differs; other dtypes are copied every time
+        whole = whole and target.dtype == np.int64 and total == target.size
         arrays: tuple[Any, ...] = (p, x, target, gradient) if whole else ()
         if self._recording is not None and _same(arrays, self._recorded):
             self._recording()

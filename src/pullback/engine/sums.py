@@ -43,6 +43,21 @@ class Sum(Contraction):
         self._job(math.prod(first.shape[:-1]), *self.operands, out)
         return out
 
+    def add_to(self, total: Any) -> None:
+        """Add the gradient summed over the examples to ``total``, by jobs."""
+        if not self._fits(total):
+            not_replayable()
+            super().add_to(total)
+            return
+        if self._job not in _further:
+            from pullback.engine.kernels import combine
+
+            add = Job(combine.add_forward, self._job.dtype, 3, (1, False), work=1)
+            _further[self._job] = np.empty_like(total), add
+        more, add = _further[self._job]
+        self.sum(more)
+        add(total.size, total, more, total)
+
     @property
     def _shape(self) -> tuple[int, ...]:
         sizes = self.sizes
@@ -79,6 +94,8 @@ class Sum(Contraction):
 
 
 _forms: WeakKeyDictionary[Job, Form] = WeakKeyDictionary()
+_further: WeakKeyDictionary[Job, tuple[np.ndarray, Job]] = WeakKeyDictionary()
+"""Room for the sum of a parameter that has one already, and the job that adds it."""
 
 
 def _each(form: Form, operands: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
@@ -129,6 +146,11 @@ class Deferred(Contraction):
         if out is not None and not fits:
             out[...] = found
         return found if out is None else out
+
+    def add_to(self, total: Any) -> None:
+        """Add the gradient summed over the examples to ``total``."""
+        not_replayable()
+        super().add_to(total)
 
     def each(self) -> Any:
         """Return the gradients of the single examples."""

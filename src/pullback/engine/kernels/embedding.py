@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from numba import float64, njit
+
 from pullback.engine.kernels.dense import LINE
-from pullback.engine.kernels.native import integers, item_size, share, vector
+from pullback.engine.kernels.native import integers, item_size, real, share, vector
+
+WHOLE = 2.0**53
+"""The first number beyond which not all whole ones are there."""
 
 
 def rows_forward(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """``y[i] = E[ids[i]]``, 0 for ids below 0: ids (n), E (count, k), y (n, k)."""
-    n, k, size = a[0], a[1], item_size(like)
-    ids = integers(a[2], n)
+    """``y[i] = E[ids[i]]``, 0 for ids below 0: x and ids (n), E (count, k), y (n, k).
+
+    ``ids`` become the whole numbers that ``x`` are, to within a[3]. What is none, or too large, has
+    the id ``count`` and a row of NaN.
+    """
+    n, k, count, near, size = a[0], a[1], a[2], real(a[3]), item_size(like)
+    x, ids = vector(a[4], n, like), integers(a[7], n)
     first, last = share(n, part, parts, 1)
     for i in range(first, last):
-        y, place = vector(a[4] + i * k * size, k, like), max(ids[i], 0)
-        row, number = vector(a[3] + place * k * size, k, like), y.dtype.type
-        there = number(1 if ids[i] >= 0 else 0)
-        for j in range(k):
-            y[j] = there * row[j]
+        ids[i] = _id_of(float64(x[i]), count, near)
+        place = min(max(ids[i], 0), count - 1)
+        y, row = vector(a[6] + i * k * size, k, like), vector(a[5] + place * k * size, k, like)
+        number = y.dtype.type
+        if ids[i] == place:
+            for j in range(k):
+                y[j] = row[j]
+        else:
+            rest = number(0 if ids[i] < 0 else math.nan)
+            for j in range(k):
+                y[j] = rest
+
+
+@njit(inline="always")
+def _id_of(x: Any, count: Any, near: Any) -> Any:
+    """Return the whole number that ``x`` is, -1 where it is below 0, ``count`` where it is none."""
+    if x <= -1:
+        return -1 if x > -WHOLE else count
+    found = math.floor(x + 0.5) if abs(x) < count else count
+    return found if abs(x - found) < near else count
 
 
 def rows_total(a: Any, part: Any, parts: Any, like: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from numba import njit
+
 from pullback.engine.kernels.elementary import falling_exp
 from pullback.engine.kernels.native import (
     integers,
@@ -18,39 +20,59 @@ from pullback.engine.kernels.native import (
 
 
 def cross_entropy(a: Any, part: Any, parts: Any, like: Any) -> None:
-    """Values and slopes of class numbers: y and slope (n, k), target and values (n).
+    """Values and slopes of class numbers: y and slope (n, t, k), target (n, t), values (n).
+
+    A value is the mean over the positions ``t`` of its example. Where ``a[3]`` is set, those whose
+    class number is below 0 are padding and do not count.
+    """
+    n, t, k, padding, size = a[0], a[1], a[2], a[3], item_size(like)
+    values = vector(a[7], n, like)
+    start, stop = share(n, part, parts, 1)
+    for i in range(start, stop):
+        target = integers(a[6] + i * t * 8, t)
+        count = 0
+        for j in range(t):
+            count += target[j] >= 0 or not padding
+        value = 0.0
+        for j in range(t):
+            row = (i * t + j) * k * size
+            y, slope = vector(a[5] + row, k, like), vector(a[8] + row, k, like)
+            if target[j] < 0 and padding:
+                for c in range(k):
+                    slope[c] = 0
+            else:
+                value += _cross_entropy(y, target[j], count, real(a[4]), slope)
+        values[i] = value / max(count, 1)
+
+
+@njit(inline="always")
+def _cross_entropy(y: Any, target: Any, count: Any, smoothing: Any, slope: Any) -> Any:
+    """Return the value of one position; its slope is that of its share, one of ``count``.
 
     With ``z`` the outputs less their largest and ``s = sum_k exp z_k``, the value is
     ``log s - (1 - e) z_t - e / k sum_k z_k`` and the slope ``exp z / s`` less the target's share.
     """
-    n, k, smoothing = a[0], a[1], real(a[2])
-    target, size = integers(a[4], n), item_size(like)
-    values = vector(a[5], n, like)
-    start, stop = share(n, part, parts, 1)
-    for i in range(start, stop):
-        y, slope = vector(a[3] + i * k * size, k, like), vector(a[6] + i * k * size, k, like)
-        number = y.dtype.type
-        largest = y[0]
-        for j in range(1, k):
-            # NaN counts as the largest of all, so that it is found in the value
-            largest = largest if largest >= y[j] or largest != largest else y[j]
-        mass = 0.0
-        for j in range(k):
-            z = y[j] - largest
-            mass += z
-            slope[j] = falling_exp(z)
-        total = total_of(slope)
-        if target[i] < 0 or target[i] >= k:
-            values[i] = math.nan
-            continue
-        value = math.log(total) - (1 - smoothing) * (y[target[i]] - largest)
-        if smoothing:
-            value -= smoothing / k * mass
-        values[i] = value
-        norm, rest = number(total), number(smoothing / k)
-        for j in range(k):
-            slope[j] = slope[j] / norm - rest
-        slope[target[i]] -= number(1 - smoothing)
+    k, number = len(y), y.dtype.type
+    largest = y[0]
+    for j in range(1, k):
+        # NaN counts as the largest of all, so that it is found in the value
+        largest = largest if largest >= y[j] or largest != largest else y[j]
+    mass = 0.0
+    for j in range(k):
+        z = y[j] - largest
+        mass += z
+        slope[j] = falling_exp(z)
+    total = total_of(slope)
+    if target < 0 or target >= k:
+        return math.nan
+    value = math.log(total) - (1 - smoothing) * (y[target] - largest)
+    if smoothing:
+        value -= smoothing / k * mass
+    norm, rest = number(total * count), number(smoothing / (k * count))
+    for j in range(k):
+        slope[j] = slope[j] / norm - rest
+    slope[target] -= number((1 - smoothing) / count)
+    return value
 
 
 def scaled_rows(a: Any, part: Any, parts: Any, like: Any) -> None:
