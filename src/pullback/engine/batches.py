@@ -64,9 +64,13 @@ class LoweredBatches(Batches):
 
 
 def lower_batches(
-    dataset: Dataset, normalizer: Affine, batch_size: int, dtype: str, cut: bool = False
-) -> Batches:
-    """Return the lowered form of ``Batches`` of these arguments, or the usual one."""
+    dataset: Dataset, normalizer: Affine, batch_size: int, dtype: str, cut: bool = False,
+    jobs: bool = True,
+) -> Batches:  # fmt: skip
+    """Return the lowered form of ``Batches`` of these arguments, or the usual one.
+
+    Without ``jobs`` it is the usual one: their threads would stand in the way of others'.
+    """
     if cut and dataset.lengths is not None:
         return Batches(dataset, normalizer, batch_size, dtype, cut)
     x, numbers = dataset.x, (normalizer.scale, normalizer.shift)
@@ -75,6 +79,7 @@ def lower_batches(
     if isinstance(x, Rows) or isinstance(dataset.y, Rows):
         return Batches(dataset, normalizer, batch_size, dtype)
     plain = x.flags.c_contiguous and x.dtype in (np.uint8, dtype) and dtype in DTYPES and len(x)
+    plain = plain and jobs
     if plain and not any(isinstance(number, tuple) for number in numbers):
         return LoweredBatches(dataset, normalizer, batch_size, dtype)
     return Batches(dataset, normalizer, batch_size, dtype)

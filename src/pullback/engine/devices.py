@@ -18,6 +18,7 @@ from pullback.core.theta import Theta
 from pullback.core.tree import map_leaves
 from pullback.engine.team import team
 from pullback.losses.base import Loss
+from pullback.optim import Optimizer
 
 NAMES = re.compile("cpu|torch|cuda(:[0-9]+)?|mps|auto")
 TEXT = {
@@ -52,6 +53,10 @@ class Device:
         """Return network and loss in their forms for the device."""
         raise NotImplementedError
 
+    def lower_optimizer(self, optimizer: Optimizer) -> Optimizer:
+        """Return an update rule in its form for the device."""
+        raise NotImplementedError
+
     def capture(self, *parts: Any) -> Any:
         """Return a step as a graph of the device, or None where it has no graphs."""
         del parts
@@ -82,10 +87,12 @@ class TorchDevice(Device):
             torch.set_num_threads(team().threads)
 
     def put(self, x: Any) -> Any:
-        """Return a copy of the array on the device; what is no array stays as it is."""
+        """Return the array on the device; what is no array stays as it is."""
         if not isinstance(x, np.ndarray):
             return x
-        # a copy, for a batch lies in a buffer that the next one reuses
+        if self.device.type == "cpu" and x.flags.writeable:
+            return self._torch.from_numpy(x)  # the same memory
+        # a copy that is made at once, for a batch lies in a buffer that the next one reuses
         return self._torch.tensor(x, device=self.device)
 
     def host(self, x: Any) -> Any:
@@ -99,6 +106,12 @@ class TorchDevice(Device):
         from pullback.engine.tensors import lower_tensor_loss, lower_tensors
 
         return lower_tensors(net, x, batch_size), lower_tensor_loss(loss)
+
+    def lower_optimizer(self, optimizer: Optimizer) -> Optimizer:
+        """Return an update rule by kernels of PyTorch's."""
+        from pullback.engine.tensors import lower_tensor_optimizer
+
+        return lower_tensor_optimizer(optimizer)
 
     def capture(self, *parts: Any) -> Any:
         """Return a step as a CUDA graph, of the arguments of ``engine.tensors.Captured``.

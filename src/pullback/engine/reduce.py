@@ -41,7 +41,9 @@ def guard(dtype: Any) -> Job:
 def all_finite(values: Any) -> bool:
     """Return whether no number of the vector ``values`` is NaN or infinite."""
     if not isinstance(values, np.ndarray):
-        return bool(namespace(values).isfinite(values).all())
+        xp = namespace(values)
+        # finite numbers may have a sum that is not
+        return bool(xp.isfinite(xp.sum(values))) or bool(xp.all(xp.isfinite(values)))
     if values.dtype.char in KINDS:
         with _lock:  # of the job, which all threads of Python share
             job, halt = _guard(team(), values.dtype)

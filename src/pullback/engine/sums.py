@@ -105,8 +105,29 @@ def _each(form: Form, operands: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     return out.reshape((len(first), *shape))
 
 
-class Deferred(Contraction):
-    """A contraction whose sum is done by jobs, and which is declared only when more is asked.
+class Later(Contraction):
+    """Base of the contractions that are declared only when more than their sum is asked.
+
+    Args:
+        declare: returns the contraction.
+    """
+
+    __slots__ = ("_declare", "_declared")
+
+    def __init__(self, declare: Callable[[], Contraction]) -> None:
+        self._declare = declare
+        self._declared: Contraction | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Contraction.__slots__:
+            raise AttributeError(name)
+        if self._declared is None:
+            self._declared = self._declare()
+        return getattr(self._declared, name)
+
+
+class Deferred(Later):
+    """A contraction whose sum is done by jobs.
 
     Args:
         declare: returns the contraction.
@@ -116,7 +137,7 @@ class Deferred(Contraction):
         form: returns how the gradients of the examples are made by jobs, and of which arrays.
     """
 
-    __slots__ = ("_declare", "_declared", "_examples", "_form", "_parameter", "_total")
+    __slots__ = ("_examples", "_form", "_parameter", "_total")
 
     def __init__(
         self,
@@ -126,10 +147,9 @@ class Deferred(Contraction):
         examples: int,
         form: Callable[[], tuple[Form, tuple[Any, ...]]] | None = None,
     ) -> None:
-        self._declare, self._total = declare, total
+        super().__init__(declare)
+        self._total, self._form = total, form
         self._parameter, self._examples = parameter, examples
-        self._declared: Contraction | None = None
-        self._form = form
 
     def _fits(self, out: Any) -> bool:
         like = self._parameter
@@ -167,13 +187,6 @@ class Deferred(Contraction):
         else:
             form, operands = self._form()
             form.write(operands, out, sq_norms)
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in Contraction.__slots__:
-            raise AttributeError(name)
-        if self._declared is None:
-            self._declared = self._declare()
-        return getattr(self._declared, name)
 
 
 class WithSums(Lowered):

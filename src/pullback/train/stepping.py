@@ -71,7 +71,9 @@ class Stepper:
         )
         self.spec = Spec(tuple(train.x.shape[1:]), settings.dtype)
         cut = any_length(settings.net, self.spec)
-        self.batches = lower_batches(train, normalizer, batch_size, settings.dtype, cut)
+        self.batches = lower_batches(
+            train, normalizer, batch_size, settings.dtype, cut, jobs=self.device.compiled
+        )
         self.step = self._make_step()
         self.learner = self._start()
         self.watch = self._make_watch()
@@ -88,6 +90,7 @@ class Stepper:
             loss, optimizer = lower_loss(loss), lower_optimizer(optimizer, settings.dtype)
         else:
             net, loss = self.device.lower(net, loss, self.spec, self.batch_size)
+            optimizer = self.device.lower_optimizer(optimizer)
         return Step(
             net=net,
             loss=loss,

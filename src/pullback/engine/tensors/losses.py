@@ -22,15 +22,27 @@ class TensorCrossEntropy(Loss):
 
     def forward(self, y: Any, target: Any) -> tuple[Any, Any]:
         """Return the values in nats and their slopes."""
-        plain = y.ndim == 2 and target.ndim == 1 and not target.is_floating_point()
-        if not plain or target.dtype != torch.int64 or len(y) != len(target) or not len(y):
+        fits = tuple(target.shape) == tuple(y.shape[:-1]) and target.dtype == torch.int64
+        if not fits or not y.numel():
             return self.source.forward(y, target)
+        if y.ndim > 2:
+            return self._positions(y, target)
         number = target.clamp(0, y.shape[1] - 1)
         log_p = torch.log_softmax(y, 1)
         found = log_p.gather(1, number[:, None])[:, 0]
         values = torch.where(number == target, -found, torch.nan)
         slope = torch.exp(log_p).scatter_(1, number[:, None], -1.0, reduce="add")
         return values, slope
+
+    def _positions(self, y: Any, target: Any) -> tuple[Any, Any]:
+        """Return the means over positions; those with a class number below 0 do not count."""
+        there = target >= 0
+        each, slope = self.forward(y.flatten(0, -2), target.clamp(min=0).flatten())
+        there = there.flatten(1)
+        share = there / there.sum(1, keepdim=True).clamp(min=1)
+        share = share.to(y.dtype)
+        each = torch.where(there, each.unflatten(0, there.shape), 0)
+        return (each * share).sum(1), (slope.mul_(share.reshape(-1, 1))).reshape(y.shape)
 
     def terms(self, target: Any) -> Any:
         """Return those of the source."""
