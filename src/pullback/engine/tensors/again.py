@@ -9,8 +9,8 @@ from typing import Any
 from pullback.core.context import Context
 from pullback.core.contraction import Contraction
 from pullback.core.map import Params
-from pullback.engine.lower import Lowered
 from pullback.engine.sums import Later
+from pullback.engine.tensors.forms import TensorForm
 
 
 class Known(Later):
@@ -33,7 +33,7 @@ class Known(Later):
         return found if out is None else out.copy_(found)
 
 
-class Again(Lowered):
+class Again(TensorForm):
     """Base of the forms whose residual is a dict of their own, with the input as ``x``.
 
     The delta is a dict too: ``gy``, and the sums of gradients by the parameters' names, or

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import torch
 
 from pullback.core.map import Map
 from pullback.core.spec import Specs
@@ -23,6 +25,34 @@ def on_tensors(source: type[Map]) -> Callable[[L], L]:
         return cls
 
     return enrol
+
+
+class TensorForm(Lowered):
+    """Base of the forms that keep memory from step to step.
+
+    What lies there lives until the next forward pass.
+    """
+
+    def __init__(self, source: Map, plan: Plan) -> None:
+        super().__init__(source, plan)
+        self._rooms: dict[str, Any] = {}
+
+    def room(self, name: str, shape: tuple[int, ...], like: Any) -> Any:
+        """Return a tensor of ``shape`` for ``name``: the same one as the last time, if it fits."""
+        found = self._rooms.get(name)
+        if found is None or found.shape != shape or found.dtype != like.dtype:
+            found = self._rooms[name] = like.new_empty(shape)
+        return found
+
+    def product(self, name: str, x: Any, w: Any, b: Any = None) -> Any:
+        """Return ``x w + b`` of ``x (..., k)`` and ``w (k, m)``, in the memory for ``name``."""
+        rows = x.reshape(x.shape[:-1].numel(), x.shape[-1])
+        y = self.room(name, (len(rows), w.shape[1]), x)
+        if b is None:
+            torch.mm(rows, w, out=y)
+        else:
+            torch.addmm(b, rows, w, out=y)
+        return y.view(*x.shape[:-1], w.shape[1])
 
 
 def lower_tensors(net: Map, x: Specs, batch_size: int, input_gradient: bool = False) -> Map:

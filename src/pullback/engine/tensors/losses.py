@@ -39,8 +39,8 @@ class TensorCrossEntropy(Loss):
         there = target >= 0
         each, slope = self.forward(y.flatten(0, -2), target.clamp(min=0).flatten())
         there = there.flatten(1)
-        share = there / there.sum(1, keepdim=True).clamp(min=1)
-        share = share.to(y.dtype)
+        counts = there.to(y.dtype)
+        share = counts / counts.sum(1, keepdim=True).clamp(min=1)
         each = torch.where(there, each.unflatten(0, there.shape), 0)
         return (each * share).sum(1), (slope.mul_(share.reshape(-1, 1))).reshape(y.shape)
 

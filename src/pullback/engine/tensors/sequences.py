@@ -31,28 +31,32 @@ class TensorAttention(Again):
         if ctx.lengths is not None or ctx.past or x.device.type != "cpu" or not x.numel():
             return self.of_source(p, x, ctx)
         source = self.source
-        joined = source.product(p, "W", x)
+        joined = self.product("joined", x, p["W"], p.get("b"))
         q, k, v = joined.unflatten(2, (3, source.heads, -1)).permute(2, 0, 3, 1, 4)
         if source.rotary:
             q, k = rotated(q, done=ctx.done), rotated(k, done=ctx.done)
         mixed, sums = aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, source.causal)
         inner = mixed.transpose(1, 2).reshape(x.shape)
-        res = {"x": x, "q": q, "k": k, "v": v, "mixed": mixed, "sums": sums, "inner": inner}
-        return source.product(p, "Wo", inner), res
+        res = {
+            "x": x, "joined": joined, "q": q, "k": k, "v": v, "mixed": mixed, "sums": sums,
+            "inner": inner,
+        }  # fmt: skip
+        return self.product("y", inner, p["Wo"], p.get("bo")), res
 
     def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
         """Return the cotangent of ``x``; those of both products are the delta."""
         if "x" not in res:
             return self.pullback_of_source(p, res, gy)
         source = self.source
-        g = (gy @ p["Wo"].T).unflatten(2, (source.heads, -1)).transpose(1, 2)
+        g = self.product("g", gy, p["Wo"].T).unflatten(2, (source.heads, -1)).transpose(1, 2)
         gq, gk, gv = aten._scaled_dot_product_flash_attention_for_cpu_backward(
             g, res["q"], res["k"], res["v"], res["mixed"], res["sums"], 0.0, source.causal
         )
         if source.rotary:
             gq, gk = rotated(gq, backwards=True), rotated(gk, backwards=True)
-        g_in = torch.stack([part.transpose(1, 2) for part in (gq, gk, gv)], dim=2).flatten(2)
-        return g_in @ p["W"].T, {"in": g_in, "out": gy}
+        g_in = self.room("g_in", res["joined"].shape, gy)
+        torch.cat([part.transpose(1, 2).flatten(2) for part in (gq, gk, gv)], dim=2, out=g_in)
+        return self.product("gx", g_in, p["W"].T), {"in": g_in, "out": gy}
 
     def grads(self, p: Params, res: Any, delta: Any) -> dict[str, Any]:
         """Declare what the source declares: both products are there."""
@@ -103,4 +107,5 @@ class TensorLSTM(Again):
             *res["given"], *states, of_all, none if whole else gy, none, False, OF_LSTM,
             self.source.units, 1, True, True, False, [], False, kept,
         )  # fmt: skip
-        return gx.transpose(0, 1).contiguous(), {"gy": gy, "W": w.T, "U": u.T, "b": b}
+        gx = gx.transpose(0, 1).contiguous() if self.plan.input_gradient else None
+        return gx, {"gy": gy, "W": w.T, "U": u.T, "b": b}
