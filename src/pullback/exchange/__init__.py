@@ -1,5 +1,6 @@
 """Models for other programs, and models of theirs."""
 
 from pullback.exchange.onnx import from_onnx, to_onnx
+from pullback.exchange.weights import from_keras, from_torch, to_keras, to_torch
 
-__all__ = ["from_onnx", "to_onnx"]
+__all__ = ["from_keras", "from_onnx", "from_torch", "to_keras", "to_onnx", "to_torch"]
