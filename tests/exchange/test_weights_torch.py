@@ -101,7 +101,7 @@ def module_of(name, dtype, seed=0):
     module = THEIRS[name]().to(getattr(torch, dtype))
     for value in module.state_dict().values():
         if value.dtype.is_floating_point:
-            value.copy_(value + 0.3 * torch.rand(value.shape, dtype=value.dtype))
+            value.copy_(0.7 * value + 0.1 * torch.rand(value.shape, dtype=value.dtype))
     return module.eval()
 
 

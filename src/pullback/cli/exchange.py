@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pullback.core.errors import ConfigError
 from pullback.exchange.onnx import from_onnx, to_onnx
+from pullback.exchange.weights import keras, pytorch, to_keras, to_torch
 from pullback.train.model_file import NAME, load_model
 from pullback.train.storage import make_folder
 
@@ -17,9 +18,15 @@ TEXT = {
 
 
 def export_command(run: str, path: str, opset: int) -> None:
-    """Write the model of a run as an ONNX file."""
-    _check_name(path)
-    to_onnx(load_model(run), path, opset=opset)
+    """Write the model of a run as an ONNX file, or its weights for PyTorch or Keras."""
+    suffix = Path(path).suffix.lower()
+    if suffix in pytorch.SUFFIXES:
+        to_torch(load_model(run), path)
+    elif suffix in keras.SUFFIXES:
+        to_keras(load_model(run), path)
+    else:
+        _check_name(path)
+        to_onnx(load_model(run), path, opset=opset)
     print(TEXT["wrote"].format(path=path))
 
 
