@@ -190,9 +190,7 @@ def test_a_gru_that_resets_before_the_product_is_refused(tmp_path):
 
 def test_a_compiled_model_with_dropout(tmp_path):
     """What else Keras keeps, of its optimiser and its random numbers, is left out."""
-    module = keras.Sequential(
-        [keras.Input((6,)), L.Dense(5), L.Dropout(0.5, seed=3), L.Dense(3)]
-    )
+    module = keras.Sequential([keras.Input((6,)), L.Dense(5), L.Dropout(0.5, seed=3), L.Dense(3)])
     module.compile("adam", "mse")
     module.fit(np.ones((8, 6)), np.ones((8, 3)), verbose=0)
     module.save(tmp_path / "m.keras")

@@ -28,7 +28,11 @@ class Steps(nn.Module):
         if not self.last:
             return y
         half = y.shape[-1] // 2
-        return torch.cat([y[:, -1, :half], y[:, 0, half:]], -1) if self.body.bidirectional else y[:, -1]
+        return (
+            torch.cat([y[:, -1, :half], y[:, 0, half:]], -1)
+            if self.body.bidirectional
+            else y[:, -1]
+        )
 
 
 class Attention(nn.Module):
@@ -212,7 +216,9 @@ def test_numbers_of_other_widths_and_layouts(kind, tmp_path):
         name: a.to(getattr(torch, kind)) if a.dtype.is_floating_point else a
         for name, a in module_of("mlp", "float32").state_dict().items()
     }
-    weights["0.weight"] = torch.stack([weights["0.weight"].T] * 2)[1].T  # with an offset, by columns
+    weights["0.weight"] = torch.stack([weights["0.weight"].T] * 2)[
+        1
+    ].T  # with an offset, by columns
     weights["0.bias"] = nn.Parameter(weights["0.bias"])
     torch.save(weights, path)
     found = pb.exchange.from_torch(path, model)

@@ -30,7 +30,7 @@ def compare_command(
         for option, value in (("--metric", metric), ("--plot", plot)):
             if value is not None:
                 raise ConfigError(TEXT["models"].format(option=option))
-        parity_command(*runs, data, as_json)
+        parity_command(runs[0], runs[1], data, as_json)
         return
     if data is not None:
         raise ConfigError(TEXT["runs"])

@@ -75,7 +75,9 @@ def read_tensors(
         raise ModelFileError(f"{path}: there is no such file")
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in (file.keys() if names is None else names)}
+            tensors = {
+                name: file.get_tensor(name) for name in (file.keys() if names is None else names)
+            }
             return tensors, file.metadata() or {}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelFileError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,11 @@ MEMBER, DESCRIPTION = "model.weights.h5", "config.json"
 LAYERS = "layers"
 RANDOM = "seed_generator"
 """Where a layer keeps the place in its stream of random numbers, which is no weight."""
+BROKEN = (
+    zipfile.BadZipFile, struct.error, OSError, RuntimeError, ValueError, TypeError, LookupError,
+    OverflowError, EOFError,
+)  # fmt: skip
+"""What reading a damaged file may raise."""
 NORMS: dict[str, type] = {
     "BatchNormalization": BatchNorm,
     "LayerNormalization": LayerNorm,
@@ -84,10 +90,12 @@ class WeightsFile:
             load = partial(self._load, item)
             found[f"{LAYERS}/{name}"] = Stored(item.shape or (), item.dtype.name, load)
 
-        layers = self.file.get(LAYERS, getlink=True)
-        if not isinstance(layers, h5py_library().HardLink):
+        h5py, layers = h5py_library(), None
+        if isinstance(self.file.get(LAYERS, getlink=True), h5py.HardLink):
+            layers = self.file[LAYERS]
+        if not isinstance(layers, h5py.Group):
             raise ModelFileError(TEXT["layers"].format(path=self.path))
-        self.file[LAYERS].visititems(see)
+        layers.visititems(see)
         return found
 
     def _load(self, item: Any) -> np.ndarray:
@@ -99,7 +107,9 @@ class WeightsFile:
         Raises:
             ModelFileError: one differs.
         """
-        theirs = self.description["config"]["layers"] if self.description else []
+        if self.description is None:
+            return
+        theirs = self.description["config"]["layers"]
         for name, kind in NORMS.items():
             found = [each["config"]["epsilon"] for each in theirs if each["class_name"] == name]
             ours = {layer.path: layer for layer in layers if type(layer.net) is kind}
@@ -132,7 +142,7 @@ def open_weights(path: Path) -> Iterator[WeightsFile]:
                 description = json.loads(_member(archive, DESCRIPTION))
         with h5py.File(io.BytesIO(content), "r") as file:
             yield WeightsFile(path, file, description)
-    except (OSError, RuntimeError, ValueError, TypeError, LookupError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         why = " ".join(str(error).split())
         raise ModelFileError(TEXT["damaged"].format(path=path, why=why)) from None
 

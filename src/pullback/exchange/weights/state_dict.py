@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import math
 import pickletools
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -40,13 +41,15 @@ DTYPES = {
 }
 KNOWN = {DICTIONARY, TENSOR, PARAMETER, *DTYPES}
 PUT = ("BINPUT", "LONG_BINPUT", "MEMOIZE")
+BROKEN = (zipfile.BadZipFile, struct.error, OSError, RuntimeError, ValueError, EOFError)
+"""What reading a damaged archive may raise."""
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 SILENT = ("PROTO", "FRAME")
 TEXT = {
     "absent": "{path}: there is no such file",
-    "kind": "{path}: not a file of torch.save as PyTorch writes it since version 1.6; load it there "
-    "and write torch.save(model.state_dict(), {path!r}) again",
+    "kind": "{path}: not a file of torch.save as PyTorch writes it since version 1.6; load it "
+    "there and write torch.save(model.state_dict(), {path!r}) again",
     "damaged": "{path}: damaged or cut short ({why}); copy it again",
     "name": "{path}: names {name!r}, which loading it would execute; nothing was executed. In "
     "PyTorch write torch.save(model.state_dict(), ...), which has tensors only",
@@ -71,7 +74,7 @@ class Storage(NamedTuple):
 
     dtype: str
     member: str
-    count: int
+    size: int
 
 
 def read_state_dict(path: Path) -> dict[str, Stored]:
@@ -86,7 +89,7 @@ def read_state_dict(path: Path) -> dict[str, Stored]:
         raise ModelFileError(TEXT["absent"].format(path=path))
     try:
         archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
-    except zipfile.BadZipFile:
+    except BROKEN:
         raise ModelFileError(TEXT["kind"].format(path=str(path))) from None
     programs = [name for name in archive.namelist() if name.rpartition("/")[2] == PROGRAM]
     if len(programs) != 1:
@@ -270,25 +273,25 @@ class Files(NamedTuple):
             if info.compress_type != zipfile.ZIP_STORED:
                 raise ValueError(f"{name} is compressed")
             return self.archive.read(info)
-        except (zipfile.BadZipFile, OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
+        except (*BROKEN, KeyError) as error:
             raise _damaged(self.path, error) from None
 
     def stored(self, call: Call) -> Stored:
         """Return the tensor that a call describes."""
         storage, start, shape, strides, *_ = call.arguments
-        numbers = (start, *shape, *strides, storage.count)
+        numbers = (start, *shape, *strides, storage.size)
         if any(type(n) is not int or n < 0 for n in numbers) or len(shape) != len(strides):
             raise ValueError(f"a tensor of shape {shape!r}")
         last = start + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-        if math.prod(shape) and last >= storage.count:
-            raise ValueError(f"a tensor of shape {shape} in a storage of {storage.count} numbers")
+        if math.prod(shape) and last >= storage.size:
+            raise ValueError(f"a tensor of shape {shape} in a storage of {storage.size} numbers")
         return Stored(shape, storage.dtype, lambda: self._tensor(storage, start, shape, strides))
 
     def _tensor(self, storage: Storage, start: int, shape: Any, strides: Any) -> np.ndarray:
         content = self.read(f"data/{storage.member}")
         short = storage.dtype == "bfloat16"
         dtype = np.dtype("uint16" if short else storage.dtype).newbyteorder(self._byteorder())
-        if len(content) != storage.count * dtype.itemsize:
+        if len(content) != storage.size * dtype.itemsize:
             raise _damaged(self.path, ValueError(f"{len(content)} bytes in data/{storage.member}"))
         whole = np.frombuffer(content, dtype)[start:]
         view = as_strided(whole, shape, [step * dtype.itemsize for step in strides])
