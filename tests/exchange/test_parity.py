@@ -47,7 +47,8 @@ def test_differences_stand_where_they_are():
     x = case.batch(n=7)
     found = pb.exchange.parity(model, other, x)
     rows = {row.path: row for row in found.rows}
-    assert [row.path for row in found.rows] == [*"0123456"] and found.examples == 7
+    assert [row.path for row in found.rows] == [*"0123456"]
+    assert found.examples == 7
     assert {path for path, row in rows.items() if row.parameters} == {"3"}
     assert {path for path, row in rows.items() if row.output} == {"3", "4", "5", "6"}
     assert all(rows[path].gradient > 0 for path in "02346")
@@ -127,7 +128,8 @@ def test_two_model_files_on_data(run, tmp_path, capsys):
     found = json.loads(out)
     x = digits().test.x[:8]
     wanted = relative(other.outputs(x), model.outputs(x))
-    assert code == 0 and found["examples"] == 8
+    assert code == 0
+    assert found["examples"] == 8
     assert found["whole"]["output"] == pytest.approx(wanted, rel=1e-4)
     assert [row["path"] for row in found["rows"] if row["parameters"]] == ["4"]
 
@@ -135,12 +137,14 @@ def test_two_model_files_on_data(run, tmp_path, capsys):
 def test_runs_are_compared_as_runs(run, capsys):
     folder, _ = run
     code, out, _ = told(capsys, folder, folder)
-    assert code == 0 and "best" in out.splitlines()[0]
+    assert code == 0
+    assert "best" in out.splitlines()[0]
     notes = folder.parent / "notes.txt"
     notes.write_text("not a run")
     assert "not runs, left out" in told(capsys, folder, notes)[1]
     code, _, err = told(capsys, folder, "--data", "digits")
-    assert code == 2 and "--data is of two models" in err
+    assert code == 2
+    assert "--data is of two models" in err
 
 
 def test_what_does_not_fit_is_one_line(run, tmp_path, capsys):
@@ -148,12 +152,17 @@ def test_what_does_not_fit_is_one_line(run, tmp_path, capsys):
     weights = tmp_path / "w.safetensors"
     pb.exchange.to_torch(model, weights)
     code, _, err = told(capsys, weights, folder)
-    assert code == 2 and "w.safetensors: weights without a model" in err
+    assert code == 2
+    assert "w.safetensors: weights without a model" in err
     code, _, err = told(capsys, folder, weights, "--plot", "a.png")
-    assert code == 2 and "--plot is of runs" in err
+    assert code == 2
+    assert "--plot is of runs" in err
     code, _, err = told(capsys, folder, tmp_path / "absent.pt")
-    assert code == 3 and "absent.pt: there is no such file" in err
+    assert code == 3
+    assert "absent.pt: there is no such file" in err
     np.savez(tmp_path / "w.npz", a=np.ones(3))
     (tmp_path / "w.pth").write_bytes((tmp_path / "w.npz").read_bytes())
     code, _, err = told(capsys, folder, tmp_path / "w.pth")
-    assert code == 3 and err.count("\n") == 1 and "not a file of torch.save" in err
+    assert code == 3
+    assert err.count("\n") == 1
+    assert "not a file of torch.save" in err

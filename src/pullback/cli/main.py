@@ -29,7 +29,7 @@ HELP = {
     "(of several --over all combinations), --random 20 --over lr=1e-4..1e-1 draws twenty.",
     "compare": "Put RUNS (their folders, or folders of such) side by side, the best first, "
     "with the settings in which they differ. Or two models, one of them named as a file (a "
-    "model, ONNX, or weights for the model before it: .pt, .pth, .safetensors, .weights.h5, .keras): "
+    "model, ONNX, or weights for the first: .pt, .pth, .safetensors, .weights.h5, .keras): "
     "in what their parameters, outputs and gradients differ, map by map.",
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image, or in all those of a folder, hears "
