@@ -180,7 +180,11 @@ def test_names_are_those_of_a_sequential(tmp_path):
         nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(100, 2)
     )
     pb.exchange.to_torch(model, tmp_path / "w.pth")
-    module.load_state_dict(torch.load(tmp_path / "w.pth", weights_only=True))
+    weights = torch.load(tmp_path / "w.pth", weights_only=True)
+    assert {n: a.shape for n, a in weights.items()} == {
+        n: a.shape for n, a in module.state_dict().items()
+    }
+    module.load_state_dict(weights)
     x = np.random.default_rng(0).standard_normal((3, 5, 5, 2)).astype("float32")
     found = module.eval()(torch.tensor(x).movedim(-1, 1)).detach().numpy()
     assert np.abs(found - model.outputs(x)).max() < 1e-6

@@ -92,7 +92,7 @@ def to_torch(model: Model, path: str | Path) -> None:
     """
     path = Path(path)
     _check_name(path)
-    tensors = {want.name: np.ascontiguousarray(want.value) for want in _wanted(model)}
+    tensors = {want.name: np.asarray(want.value, order="C") for want in _wanted(model)}
     if path.suffix.lower() == SAFETENSORS:
         from safetensors.numpy import save
 
