@@ -24,8 +24,13 @@ SHELL = ("sh", "bash", "shell", "console")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PAGE_MODULE = "a_page"
 NEEDS_MNIST = "mnist"
-EXTRAS = {"sklearn": "scikit-learn", "tables": "the extra 'tables'"}
-MODULES = {"tables": "pyarrow"}
+EXTRAS = {
+    "sklearn": "scikit-learn",
+    "tables": "the extra 'tables'",
+    "keras": "the extra 'keras'",
+    "torch": "PyTorch",
+}
+MODULES = {"tables": "pyarrow", "keras": "h5py"}
 NOT_RUN = "no-run"
 PLACEHOLDER = re.compile(r"[<>]|\.\.\.|\bDATA\b|\bRUN\b")
 

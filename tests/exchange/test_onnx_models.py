@@ -134,6 +134,6 @@ def test_there_and_back_on_the_command_line(run, tmp_path, capsys, monkeypatch):
     assert done.value.code == 2
     assert "there is a model here already" in capsys.readouterr().err
     with pytest.raises(SystemExit) as done:
-        main(["export", "model.safetensors", "digits.pt"])
+        main(["export", "model.safetensors", "digits.onx"])
     assert done.value.code == 2
     assert "ends in .onnx" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""``pullback compare``: runs side by side."""
+"""``pullback compare``: runs side by side, or two models map by map."""
 
 from __future__ import annotations
 
@@ -6,20 +6,34 @@ import io
 import json
 from pathlib import Path
 
+from pullback.cli.parity import are_models, parity_command
 from pullback.core.errors import ConfigError
 from pullback.train.compare import compare
 from pullback.train.storage import write_whole
 
 TEXT = {
     "wrote": "see {path}",
+    "models": "{option} is of runs, and these are models",
+    "runs": "--data is of two models, one of which is named as a file; these are runs",
     "kind": "--plot {path}: there are no pictures of kind {kind!r}; expected .png, .svg or .pdf",
 }
 
 
 def compare_command(
-    runs: tuple[str, ...], metric: str | None, plot: str | None, as_json: bool
+    runs: tuple[str, ...], metric: str | None, plot: str | None, data: str | None, as_json: bool
 ) -> None:
-    """Print the table and, where a file is named for it, draw the curves."""
+    """Print the table of runs and, where a file is named for it, draw the curves.
+
+    Two paths of which one is a file of a model or of weights are compared as models.
+    """
+    if are_models(runs):
+        for option, value in (("--metric", metric), ("--plot", plot)):
+            if value is not None:
+                raise ConfigError(TEXT["models"].format(option=option))
+        parity_command(runs[0], runs[1], data, as_json)
+        return
+    if data is not None:
+        raise ConfigError(TEXT["runs"])
     found = compare(runs, by=metric)
     if plot is not None:
         drawing = io.BytesIO()

@@ -28,7 +28,9 @@ HELP = {
     "sweep": "Train on DATA at many settings, side by side: --over lr=0.1,0.03 tries each value "
     "(of several --over all combinations), --random 20 --over lr=1e-4..1e-1 draws twenty.",
     "compare": "Put RUNS (their folders, or folders of such) side by side, the best first, "
-    "with the settings in which they differ.",
+    "with the settings in which they differ. Or two models, one of them named as a file (a "
+    "model, ONNX, or weights for the first: .pt, .pth, .safetensors, .weights.h5, .keras): "
+    "in what their parameters, outputs and gradients differ, map by map.",
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image, or in all those of a folder, hears "
     "in each WAV file, or makes of each text.",
@@ -36,8 +38,9 @@ HELP = {
     "resume": "Continue the run in folder RUN where it stopped.",
     "check": "Check the gradient of every tensor of RUN (a run's folder or a .toml configuration).",
     "step": "Walk through one training step of RUN (a run's folder or a .toml configuration).",
-    "export": "Write the model of RUN (a run's folder or a model file) for other programs, as ONNX "
-    "file PATH: from raw examples to predictions.",
+    "export": "Write the model of RUN (a run's folder or a model file) for other programs: as ONNX "
+    "file PATH, from raw examples to predictions, or its weights alone for PyTorch (.pt, .pth, "
+    ".safetensors) or Keras (.weights.h5).",
     "import": "Make the ONNX file PATH a model in the folder RUN, for evaluate and predict.",
     "datasets": "List the data sets that can be named.",
 }
@@ -185,12 +188,15 @@ def sweep(
 @click.argument("runs", nargs=-1, required=True)
 @click.option("--metric", help="The figure to sort by and to draw (default: val_loss).")
 @click.option("--plot", help="A file to draw that figure of every run into, epoch by epoch.")
+@click.option("--data", help="Of two models: data whose first test examples are the batch.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def compare(runs: tuple[str, ...], metric: str | None, plot: str | None, as_json: bool) -> None:
-    """Compare runs."""
+def compare(
+    runs: tuple[str, ...], metric: str | None, plot: str | None, data: str | None, as_json: bool
+) -> None:
+    """Compare runs, or two models."""
     from pullback.cli.compare import compare_command
 
-    compare_command(runs, metric, plot, as_json)
+    compare_command(runs, metric, plot, data, as_json)
 
 
 @cli.command(help=HELP["resume"])

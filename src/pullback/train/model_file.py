@@ -75,7 +75,9 @@ def read_tensors(
         raise ModelFileError(f"{path}: there is no such file")
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in names or file.keys()}
+            tensors = {
+                name: file.get_tensor(name) for name in (file.keys() if names is None else names)
+            }
             return tensors, file.metadata() or {}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelFileError(
@@ -127,6 +129,15 @@ def load_model(path: str | Path) -> Model:
             "expected a file written by save, or model.safetensors of a run"
         ) from None
     return _assemble(path, net, tensors, input_spec, classes, parts)
+
+
+def is_model(path: str | Path) -> bool:
+    """Tell whether a safetensors file says that it is a model, and not weights alone.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or not of this format.
+    """
+    return "pullback" in read_tensors(Path(path), ())[1]
 
 
 def _described(path: Path, header: dict[str, Any], name: str, kind: Any) -> Any:
