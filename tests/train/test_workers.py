@@ -48,8 +48,10 @@ def test_many_are_as_one(results, count):
     assert one.keys() == many.keys()
     assert len(one) > 20
     for name, right in one.items():
-        scale = max(1.0, float(np.abs(right).max()))
-        assert np.abs(many[name] - right).max() < 1e-12 * scale, name
+        known = np.isfinite(right)  # a scatter over a signal that is lost in it is infinite
+        np.testing.assert_array_equal(many[name][~known], right[~known], err_msg=name)
+        scale = max(1.0, float(np.abs(right[known]).max(initial=0)))
+        assert np.abs(many[name][known] - right[known]).max(initial=0) < 1e-12 * scale, name
 
 
 def test_the_same_count_gives_the_same_bits(results):
@@ -94,9 +96,7 @@ def test_the_command_trains_and_resumes_with_another_number(tmp_path):
 
 
 def test_what_workers_cannot_do_is_refused(tmp_path):
-    done = pullback(
-        "train", "digits", "--workers", 2, "--watch", "noise_scale", "--epochs", 1, cwd=tmp_path
-    )
+    done = pullback("train", "digits", "--workers", 2, "--audit", 2, "--epochs", 1, cwd=tmp_path)
     assert done.returncode == 2
-    assert "watch is not done by several workers" in done.stderr
+    assert "audit is not done by several workers" in done.stderr
     assert pullback("train", "digits", "--workers", 0, cwd=tmp_path).returncode == 2

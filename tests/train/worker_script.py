@@ -45,6 +45,10 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "normed": (NORMED, digits, {"accumulate": 3}),
     "mixed": (NORMED, digits, {"mixup": 0.3, "augment": pb.RandomShift(1)}),
     "tokens": (TOKENS, tokens, {"normalize": "none"}),
+    "watched": (NORMED, digits, {"watch": ["noise_scale", "gradient_norm"]}),
+    "watched now and then": (NORMED, digits, {"watch": ["noise_scale"], "every": 3}),
+    "watched tokens": (TOKENS, tokens, {"normalize": "none", "watch": ["total_variance"]}),
+    "watched, tiny": (NORMED, digits, {"batch_size": 3, "watch": ["total_variance"]}),
     "tiny": (NORMED, digits, {"batch_size": 3}),
 }
 

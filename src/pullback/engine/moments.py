@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,19 @@ class MomentTally:
         layout: of the parameters.
         examples: of every batch.
         dtype: of the gradient.
+        part: which of them are worked out here; None: all.
     """
 
-    def __init__(self, sums: np.ndarray, layout: Layout, examples: int, dtype: str) -> None:
+    def __init__(
+        self, sums: np.ndarray, layout: Layout, examples: int, dtype: str, part: slice | None = None
+    ) -> None:
         from pullback.engine.kernels import reduce
 
         self.examples, self._sums = examples, sums
-        self.write = SqNorms(layout, examples, dtype)
+        self._part = part or slice(0, examples)
+        self.write = SqNorms(layout, self._part.stop - self._part.start, dtype)
+        self.terms = np.zeros(examples, dtype) if part else self.write.found
+        """The squared norms of the whole batch's terms."""
         self._jobs: tuple[Job, Job] | None = None
         if dtype in DTYPES:
             threads = team().threads
@@ -41,12 +48,19 @@ class MomentTally:
             squares = Job(reduce.sum_of_squares, dtype, 2, work=1)
             self._jobs = squares, Job(reduce.add_moments, dtype, 3, (threads,))
 
+    def collect(self, add: Callable[[np.ndarray], None], any_here: bool) -> None:
+        """Put the terms of all parts together; ``add`` replaces an array by its sum over them."""
+        self.terms[...] = 0
+        if any_here:
+            self.terms[self._part] = self.write.found
+        add(self.terms)
+
     def add(self, gradient: np.ndarray, share: np.ndarray, alike: bool) -> None:
-        """Add a batch whose gradient ``write`` has written.
+        """Add a batch whose gradient ``write`` has written, and whose parts are together.
 
         ``share (N,)`` is what the examples count; ``alike`` says that it is 1/N.
         """
-        terms = self.write.found
+        terms = self.terms
         if alike and self._jobs is not None:
             squares, add = self._jobs
             squares(gradient.size, gradient, self._parts)

@@ -17,7 +17,7 @@ from pullback.core.theta import Theta
 from pullback.core.tree import map_leaves
 from pullback.engine import MomentTally, all_finite, replayed
 from pullback.extend import Evidence
-from pullback.losses.base import Loss, term_weights
+from pullback.losses.base import Loss, mean_weights, term_weights
 from pullback.losses.gradient import Pass, forward_error_backward
 from pullback.optim import Optimizer
 from pullback.train.diagnose import explain_nonfinite
@@ -76,7 +76,7 @@ class Step:
         passes: list[tuple[slice, Pass]] = []
         state = learner.state
         counted = term_weights(self.loss, target, weight)
-        moments = self.moments if self.moments and self.moments.examples == len(x) else None
+        moments = self.moments if self.moments and self.moments.examples == len(target) else None
         take = self._passes if moments is None else self._watched_passes
         total = float(len(target)) if counted is None else float(counted.sum())
         first = self.workers.part(len(target)).start
@@ -103,12 +103,13 @@ class Step:
                 found = replace(found, values=copy(found.values), y=copy(found.y))
             passes.append((part, found))
         if self.workers.count > 1:
-            state = self._together(learner, state, bool(passes))
+            state = self._together(learner, state, bool(passes), moments)
         if not all_finite(learner.gradient.flat):
             ctx = Context(True, self.seed, learner.step, first, "", learner.state)
             self._explain(learner, x, cut(target, slice(first, first + len(x))), ctx)
         if moments is not None:
-            moments.add(learner.gradient.flat, found.share, alike=found.weight is None)
+            share = mean_weights(len(target), counted, learner.gradient.flat, total)
+            moments.add(learner.gradient.flat, share, alike=counted is None)
         # 4 update
         if self.optimizer.due(learner.step):
             self.optimizer.look(self.evidence(learner, x, target, weight), learner.slots)
@@ -120,9 +121,13 @@ class Step:
         learner.step += 1
         return passes
 
-    def _together(self, learner: Learner, state: Any, any_here: bool) -> Any:
-        """Add up the workers' gradients; return the mean of their states."""
-        if self.pieces > 1:
+    def _together(
+        self, learner: Learner, state: Any, any_here: bool, moments: MomentTally | None
+    ) -> Any:
+        """Add up the workers' gradients, and their norms; return the mean of their states."""
+        if moments is not None:
+            moments.collect(self.workers.add, any_here)
+        if self.pieces > 1 or moments is not None:
             if not any_here:
                 learner.gradient.flat[...] = 0
             self.workers.add(learner.gradient.flat)

@@ -63,7 +63,6 @@ class Stepper:
         only_alone(
             self.workers,
             **{
-                "watch": bool(settings.watch),
                 "audit": settings.audit is not None,
                 f"device={settings.device!r}": not self.device.compiled,
                 type(optimizer).__name__: optimizer.due(0),
@@ -118,7 +117,7 @@ class Stepper:
         if not settings.watch:
             return None
         check_watch(settings.watch, settings.net, self.batch_size)
-        watch = Watch(settings, self.learner, self.batch_size)
+        watch = Watch(settings, self.learner, self.batch_size, self.workers)
         self.step = replace(self.step, moments=watch.tally)
         return watch
 

@@ -16,6 +16,7 @@ from pullback.extend.evidence import refuse_coupling
 from pullback.extend.quantities import NUMBERS, OF_NORMS
 from pullback.train.settings import Settings
 from pullback.train.step import Learner
+from pullback.train.workers import Workers
 
 TEXT = {
     "unknown": "watch={name!r}: there is no such quantity.{suggestion}",
@@ -41,7 +42,9 @@ class Watch:
     biased than the averages of quotients; of the others it is the mean over the steps.
     """
 
-    def __init__(self, settings: Settings, learner: Learner, batch_size: int) -> None:
+    def __init__(
+        self, settings: Settings, learner: Learner, batch_size: int, workers: Workers
+    ) -> None:
         self.settings, self.batch_size = settings, batch_size
         self._moments = np.zeros(KEPT_MOMENTS)
         self._others = np.zeros(len(settings.watch))
@@ -52,7 +55,8 @@ class Watch:
         beside = beside or not isinstance(learner.theta.flat, np.ndarray)
         if not beside and not settings.net.couples_batch:
             layout, dtype = learner.gradient.layout, settings.dtype
-            self.tally = MomentTally(self._moments, layout, batch_size, dtype)
+            part = workers.part(batch_size) if workers.count > 1 else None
+            self.tally = MomentTally(self._moments, layout, batch_size, dtype, part)
 
     @property
     def sums(self) -> dict[str, np.ndarray]:
