@@ -75,7 +75,7 @@ def test_pieces_of_a_quantity(tmp_path):
     middle = (edges[1] + edges[2]) / 2
     cells = pytest.importorskip("pyarrow").array([-5.0, middle, 9999.0])
     np.testing.assert_allclose(
-        column.numbers(cells)[:, 1:], [[0, 0, 0, 0], [1, 0.5, 0, 0], [1, 1, 1, 1]]
+        column.numbers(column.values(cells))[:, 1:], [[0, 0, 0, 0], [1, 0.5, 0, 0], [1, 1, 1, 1]]
     )
 
 

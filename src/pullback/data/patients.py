@@ -124,6 +124,4 @@ def described(data: Data) -> Patients:
 
 def numbers_of(preparation: Preparation, x: np.ndarray) -> np.ndarray:
     """Return the rows ``x (N, columns)`` of a table of numbers as a network's examples."""
-    columns: Any = preparation.columns  # all of them are ``Numbers``
-    each = [column.of(values) for column, values in zip(columns, x.T, strict=True)]
-    return np.concatenate(each, axis=1).astype(np.float32)
+    return preparation.numbers(x)

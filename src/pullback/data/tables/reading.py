@@ -17,6 +17,8 @@ SAMPLE = 1 << 18
 """Bytes from which the separator and the header are found."""
 BLOCK = 1 << 24
 """Bytes that a row may have at most."""
+MOST_COUNTED = 1000
+"""Different words of a column up to which each is kept once, and its cells are their numbers."""
 SEPARATORS = (",", ";", "\t", "|")
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null")
 """What stands for no value."""
@@ -60,6 +62,15 @@ class Frame:
 
     def __len__(self) -> int:
         return int(self.cells.num_rows)
+
+    def column(self, name: str) -> Any:
+        """Return the cells of a column in one piece; words that it counts as plain words."""
+        import pyarrow
+
+        cells = self.cells[name].combine_chunks()
+        if pyarrow.types.is_dictionary(cells.type):
+            return cells.cast(cells.type.value_type)
+        return cells
 
 
 def read_table(source: Any, header: bool | None = None, words: Sequence[str] = ()) -> Frame:
@@ -203,15 +214,21 @@ def _parse(path: Path, form: Form) -> Any:
         cells = _parsed(path, form, None)
     except (pyarrow.ArrowInvalid, OSError, UnicodeError) as error:
         raise _explained(error, path, form) from None
-    for field in cells.schema:
-        if pyarrow.types.is_binary(field.type):
-            raise DataError(TEXT["encoding"].format(path=path, column=field.name))
-        odd = pyarrow.types.is_string(field.type) and field.name in cells.column_names
-        if odd and cells.column_names.count(field.name) == 1:
-            found = compute.match_substring(cells[field.name], "\0")
+    for name, column in zip(cells.column_names, cells.columns, strict=True):
+        counted = pyarrow.types.is_dictionary(column.type)
+        kind = column.type.value_type if counted else column.type
+        if pyarrow.types.is_binary(kind):
+            raise DataError(TEXT["encoding"].format(path=path, column=name))
+        if not pyarrow.types.is_string(kind):
+            continue
+        start = 0
+        for chunk in column.chunks:
+            found = compute.match_substring(chunk.dictionary if counted else chunk, "\0")
             if compute.any(found).as_py():
-                row = compute.index(found, True).as_py() + 1
-                raise DataError(TEXT["nul cell"].format(path=path, column=field.name, row=row))
+                odd = compute.match_substring(chunk.cast(kind), "\0")
+                row = start + compute.index(odd, True).as_py() + 1
+                raise DataError(TEXT["nul cell"].format(path=path, column=name, row=row))
+            start += len(chunk)
     return cells
 
 
@@ -233,6 +250,7 @@ def _parsed(path: Path, form: Form, note: Any) -> Any:
             convert_options=arrow.ConvertOptions(
                 null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=True,
                 column_types=dict.fromkeys(form.words, pyarrow.string()),
+                auto_dict_encode=True, auto_dict_max_cardinality=MOST_COUNTED,
             ),
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pullback.core.errors import ConfigError, DataError, suggestion
 from pullback.data.dataset import Data, Dataset
-from pullback.data.tables.columns import Categories, Column, Dates, Numbers, days, words
+from pullback.data.tables.columns import Categories, Column, Dates, Numbers, days, quantities, words
 from pullback.data.tables.preparation import Preparation
 from pullback.data.tables.reading import Frame, read_table
 
@@ -106,7 +106,7 @@ def _split(frame: Frame, column: str) -> tuple[Frame, Frame]:
 
     name = _target(frame, column)
     held = compute.fill_null(
-        compute.equal(compute.utf8_lower(words(frame.cells[name])), "test"), False
+        compute.equal(compute.utf8_lower(words(frame.column(name))), "test"), False
     )
     rest = frame.cells.drop_columns([name])
     parts = rest.filter(compute.invert(held)), rest.filter(held)
@@ -119,7 +119,9 @@ def _with_target(frame: Frame, name: str) -> tuple[Frame, int]:
     """Return the rows that have a target, and how many have none."""
     import pyarrow.compute as compute
 
-    there = compute.is_valid(_plain(frame.cells[name]))
+    there = compute.is_valid(_plain(frame.column(name)))
+    if compute.all(there).as_py():  # a copy of a large table is not made for nothing
+        return frame, 0
     kept = frame.cells.filter(there)
     if not kept.num_rows:
         raise DataError(TEXT["no value"].format(table=frame.name, name=name))
@@ -133,8 +135,7 @@ def _plain(cells: Any) -> Any:
     types = pyarrow.types
     if types.is_null(cells.type):
         return cells
-    dictionary = types.is_dictionary(cells.type)
-    if types.is_string(cells.type) or types.is_large_string(cells.type) or dictionary:
+    if types.is_string(cells.type) or types.is_large_string(cells.type):
         return words(cells.cast(pyarrow.string()))
     return cells
 
@@ -150,11 +151,11 @@ def prepare(frame: Frame, target: str) -> Preparation:
     classes = _classes(frame, target)
     columns: list[Column] = []
     notes: list[str] = []
-    aims = _plain(frame.cells[target].combine_chunks())
+    aims = _plain(frame.column(target))
     for name in frame.names:
         if name == target:
             continue
-        cells = _plain(frame.cells[name].combine_chunks())
+        cells = _plain(frame.column(name))
         column, note = _column(name, cells)
         if column is not None:
             columns.append(column)
@@ -178,7 +179,7 @@ def _classes(frame: Frame, target: str) -> tuple[str, ...] | None:
     import pyarrow
     import pyarrow.compute as compute
 
-    cells = _plain(frame.cells[target].combine_chunks())
+    cells = _plain(frame.column(target))
     kinds = compute.unique(cells)
     if len(kinds) == 1:
         value = kinds[0].as_py()
@@ -208,7 +209,7 @@ def _column(name: str, cells: Any) -> tuple[Column | None, str]:
     if types.is_string(cells.type):
         return _of_words(name, cells, there, kinds)
     if types.is_temporal(cells.type):
-        values = np.asarray(days(there).to_numpy(zero_copy_only=False), np.float64)
+        values = quantities(days(there))
         return Dates(name, float(values.mean()), _deviation(values)), ""
     if types.is_integer(cells.type) and kinds == len(cells) > RARE and _counts_up(there):
         return None, TEXT["number of a row"].format(name=name)
@@ -232,9 +233,7 @@ def _counts(cells: Any) -> list[dict[str, Any]]:
 
 
 def _of_numbers(name: str, cells: Any, there: Any) -> Numbers:
-    import pyarrow
-
-    values = np.asarray(there.cast(pyarrow.float64()).to_numpy(zero_copy_only=False), np.float64)
+    values = quantities(there)
     values = values[np.isfinite(values)]
     middle, marks = float(np.median(values)), len(there) < len(cells)
     pieces = min(MOST_PIECES, len(values) // ROWS_A_PIECE)
