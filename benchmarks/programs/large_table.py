@@ -86,9 +86,9 @@ def read_once(reader: str, path: str) -> None:
         from pullback.data.tables import read_table as read
     else:
         from pandas import read_csv as read
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     table = read(path)
-    print(time.perf_counter() - began, peak_bytes() / 1e9, len(table))
+    print(time.perf_counter() - began, time.process_time() - worked, peak_bytes() / 1e9, len(table))
 
 
 def read(path: Path, rounds: int) -> None:
@@ -100,10 +100,11 @@ def read(path: Path, rounds: int) -> None:
             said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             found[reader].append(tuple(map(float, said.split())))
     for reader, each in found.items():
-        seconds = [one[0] for one in each]
+        seconds, worked, peaks, rows = zip(*each, strict=True)
         print(
             f"{reader}: {statistics.median(seconds):.2f} s ({min(seconds):.2f} to "
-            f"{max(seconds):.2f}), {max(one[1] for one in each):.2f} GB, {each[0][2]:.0f} rows"
+            f"{max(seconds):.2f}), of the processors {statistics.median(worked):.2f} s, "
+            f"{max(peaks):.2f} GB, {rows[0]:.0f} rows"
         )
     pairs = zip(*(found[reader] for reader in READERS), strict=True)
     ratios = [ours[0] / theirs[0] for ours, theirs in pairs]

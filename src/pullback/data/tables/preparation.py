@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pullback.core.errors import DataError
-from pullback.data.tables.columns import TABLES, Categories, Column, quantities, words
 from pullback.data.rows import Rows
+from pullback.data.tables.columns import TABLES, Categories, Column, quantities, words
 from pullback.data.tables.reading import Frame
 
 AT_ONCE = 256 << 20

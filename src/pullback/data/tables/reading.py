@@ -153,6 +153,8 @@ def _of_text(path: Path, header: bool | None, words: Sequence[str]) -> Frame:
         raise DataError(TEXT["no rows"].format(path=path))
     cells = _distinct(cells, path)
     _check_quotes(cells, path)
+    # the text was in memory too, which the rest of a run would go on holding
+    pyarrow.default_memory_pool().release_unused()
     return Frame(cells, header, str(path))
 
 
