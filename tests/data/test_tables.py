@@ -11,6 +11,7 @@ import pytest
 import pullback as pb
 from pullback.core.errors import ConfigError, DataError, PullbackError
 from pullback.data.dataset import Data
+from pullback.data.rows import Rows
 
 pytest.importorskip("pyarrow", reason="pyarrow is not installed (the extra 'tables')")
 pytest.importorskip("narwhals", reason="narwhals is not installed (the extra 'tables')")
@@ -75,7 +76,7 @@ def test_pieces_of_a_quantity(tmp_path):
     middle = (edges[1] + edges[2]) / 2
     cells = pytest.importorskip("pyarrow").array([-5.0, middle, 9999.0])
     np.testing.assert_allclose(
-        column.numbers(cells)[:, 1:], [[0, 0, 0, 0], [1, 0.5, 0, 0], [1, 1, 1, 1]]
+        column.numbers(column.values(cells))[:, 1:], [[0, 0, 0, 0], [1, 0.5, 0, 0], [1, 1, 1, 1]]
     )
 
 
@@ -104,6 +105,81 @@ def test_a_leak_is_pointed_out(tmp_path):
     data = table(written(tmp_path, f"n,copy,y\n{rows}\n"))
     assert [note for note in data.table.notes if "copy alone tells" in note]
     assert not [note for note in data.table.notes if "n alone" in note]
+
+
+def test_quantities_that_tell_the_target_are_pointed_out(tmp_path):
+    rng = np.random.default_rng(0)
+    n, noise = rng.normal(size=600), rng.normal(size=600)
+    rows = [
+        f"{a:.4f},{np.exp(a):.4f},{3 * a + 1:.4f},{b:.4f},{'uv'[int(a > 0.3)]}"
+        for a, b in zip(n, noise, strict=True)
+    ]
+    path = written(tmp_path, "n,rank,line,noise,y\n" + "\n".join(rows))
+    classes = [note for note in table(path).table.notes if "alone tells" in note]
+    assert len(classes) == 3
+    found = table(path, "n").table.notes
+    assert sum("alone tells" in note for note in found) == 2
+    assert not any("noise alone" in note for note in (*classes, *found))
+
+
+def test_no_leak_where_one_class_is_nearly_all(tmp_path):
+    rows = "\n".join(f"{i % 7},{'ab'[i % 250 == 0]}" for i in range(1000))
+    assert not any("alone" in note for note in table(written(tmp_path, f"n,y\n{rows}")).table.notes)
+
+
+def test_rare_classes_are_weighed(tmp_path):
+    rows = "\n".join(f"{i % 7},{'ab'[i % 100 == 0]}" for i in range(400))
+    data = table(written(tmp_path, f"n,y\n{rows}"), test=tmp_path / "table.csv")
+    assert data.test.weight is None
+    np.testing.assert_allclose(data.train.weight, np.where(np.arange(400) % 100 == 0, 2, 1))
+    assert any("'b' is 1.00% of the rows: each weighs as 2" in n for n in data.table.notes)
+    even = "\n".join(f"{i % 7},{'ab'[i % 20 == 0]}" for i in range(400))
+    assert table(written(tmp_path, f"n,y\n{even}")).train.weight is None
+
+
+def test_separators_of_thousands_are_noted(tmp_path):
+    rows = "\n".join(f'"{i % 9 + 1},{i * 7 % 1000:03}",{i % 7}.5' for i in range(300))
+    notes = table(written(tmp_path, f"size,y\n{rows}")).table.notes
+    assert [note for note in notes if "size is taken for words" in note and "'1,000'" in note]
+
+
+def test_examples_of_a_large_table_are_made_when_they_are_used(tmp_path, monkeypatch):
+    path = written(tmp_path, PEOPLE)
+    whole = table(path).train
+    monkeypatch.setattr("pullback.data.tables.preparation.AT_ONCE", 0)
+    monkeypatch.setattr("pullback.data.tables.preparation.MADE", 4)
+    large = table(path).train
+    assert isinstance(large.x, Rows)
+    np.testing.assert_array_equal(np.asarray(large.x), whole.x)
+    np.testing.assert_array_equal(large.x[2], whole.x[2])
+    np.testing.assert_array_equal(np.asarray(large[[4, 1]][1:].x), whole.x[[1]])
+
+
+def test_training_on_a_large_table_is_the_same(tmp_path, monkeypatch):
+    path = written(tmp_path, PEOPLE)
+    found = []
+    for bytes_at_once in (1 << 20, 0):
+        monkeypatch.setattr("pullback.data.tables.preparation.AT_ONCE", bytes_at_once)
+        run = pb.fit(
+            pb.Chain(pb.Linear(2)), table(path), loss=pb.losses.CrossEntropy(),
+            optimizer=pb.optim.SGD(0.1), epochs=3, batch_size=2, validation=0.34, normalize="none",
+        )  # fmt: skip
+        found.append(run.history["val_loss"])
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("quotes", [True, False])
+def test_a_row_longer_than_what_is_parsed_at_a_time(quotes, tmp_path):
+    mark = b'"' if quotes else b""
+    long = b"x" * (3 << 20)
+    path = written(tmp_path, b"a,b\n" + mark + long + mark + b",u\n" + b"y,v\n" * 3)
+    assert read_table(path).cells["a"].to_pylist() == [long.decode(), "y", "y", "y"]
+
+
+def test_a_nul_in_a_word_that_is_counted(tmp_path):
+    path = written(tmp_path, b"a,y\n" + b"w,u\nx,v\n" * 60_000 + b"w\x00,u\n" + b"w,u\n" * 9)
+    with pytest.raises(DataError, match="column 'a', row 120001: a NUL byte"):
+        table(path)
 
 
 def test_the_preparation_is_part_of_the_model(tmp_path):

@@ -19,7 +19,7 @@ from pullback.core.config import from_config
 from pullback.core.errors import ConfigError, PullbackError, suggestion
 from pullback.core.initializers import INITIALIZERS
 from pullback.core.map import MAPS, Map
-from pullback.data.dataset import Data
+from pullback.data.dataset import Data, Dataset
 from pullback.losses.base import LOSSES
 from pullback.optim import OPTIMIZERS, Optimizer, chain
 from pullback.optim import transforms as update
@@ -156,9 +156,14 @@ def merge(name: str, file: Recipe, flags: Recipe) -> Recipe:
     return {**DEFAULTS, **RECIPES.get(name, {}), **own, **given}
 
 
-def of_rows(rows: int) -> Recipe:
-    """Return the batches and epochs of a table: small ones need more of both to learn as much."""
+def of_table(train: Dataset) -> Recipe:
+    """Return the batches and epochs of a table: small ones need more of both to learn as much.
+
+    Of classes the same share is held out.
+    """
+    rows = len(train)
     return {
+        "holdout": "random" if train.classes is None else "stratified",
         "epochs": min(200, max(20, 100_000 // rows)),
         "batch_size": 128 if rows > 2_000 else 32,
     }
@@ -169,7 +174,7 @@ def settings_of(name: str, data: Data, file: Recipe, flags: Recipe) -> Settings:
     if "settings" in file:
         return _adjusted(file["settings"], flags)
     if data.table is not None:
-        recipe = merge("table", {**of_rows(len(data.train)), **file}, flags)
+        recipe = merge("table", {**of_table(data.train), **file}, flags)
     else:
         recipe = merge(name, file, flags)
     net = build_net(recipe, data)

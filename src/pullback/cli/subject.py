@@ -42,7 +42,7 @@ class Subject:
     def examples(self, rows: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
         """Return network inputs, targets and weights of training examples, without variation."""
         part = self.train[rows]
-        x = self.loop.normalizer.apply(part.x, self.settings.dtype)
+        x = self.loop.normalizer.apply(np.asarray(part.x), self.settings.dtype)
         return x, part.y, part.weight
 
 

@@ -76,6 +76,8 @@ class Dataset:
                 self._fail(f"{field}s of shape {each.shape} for {len(self.x)} examples")
 
     def _check_finite(self, field: str, values: np.ndarray) -> None:
+        if isinstance(values, Rows):  # whoever makes them answers for them
+            return
         if values.dtype.kind != "f" or np.isfinite(values).all():
             return
         rows = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)

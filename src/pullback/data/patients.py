@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -124,6 +123,4 @@ def described(data: Data) -> Patients:
 
 def numbers_of(preparation: Preparation, x: np.ndarray) -> np.ndarray:
     """Return the rows ``x (N, columns)`` of a table of numbers as a network's examples."""
-    columns: Any = preparation.columns  # all of them are ``Numbers``
-    each = [column.of(values) for column, values in zip(columns, x.T, strict=True)]
-    return np.concatenate(each, axis=1).astype(np.float32)
+    return preparation.numbers(x)

@@ -17,6 +17,7 @@ TABLES: Registry[Any] = Registry("part of a table")
 class Column:
     """Base of the kinds; a column keeps what it was fitted to.
 
+    A cell becomes one value, and a value some numbers, so that a table is kept as its values.
     ``name`` is that of the table's column, ``width`` how many numbers a cell becomes, and ``shown``
     says in a few words what is done.
     """
@@ -25,15 +26,13 @@ class Column:
     width: int
     shown: str
 
-    def numbers(self, cells: Any) -> np.ndarray:
-        """Return the cells, a ``pyarrow`` column, as float64 ``(N, width)``."""
+    def values(self, cells: Any) -> np.ndarray:
+        """Return the cells, a ``pyarrow`` column, as float64 ``(N,)``; NaN where there is none."""
         raise NotImplementedError
 
-
-def _filled(cells: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return cells as float64, NaN where there is none, and where that is."""
-    values = np.asarray(cells.to_numpy(zero_copy_only=False), dtype=np.float64)
-    return values, np.isnan(values)
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        """Return values ``(N,)`` as numbers ``(N, width)``."""
+        raise NotImplementedError
 
 
 @TABLES.register
@@ -67,24 +66,27 @@ class Numbers(Column):
         """What it is."""
         return "number" + (f", in {len(self.edges) - 1} pieces too" if self.edges else "")
 
-    def numbers(self, cells: Any) -> np.ndarray:
-        """Return the quantity, its pieces, and whether it was missing."""
-        import pyarrow
+    def values(self, cells: Any) -> np.ndarray:
+        """Return the quantity."""
+        return quantities(cells)
 
-        values, _ = _filled(cells.cast(pyarrow.float64()))
-        return self.of(values)
-
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Return the same of float64 values ``(N,)``, NaN where there is none."""
-        missing = np.isnan(values) | np.isin(values, self.absent)
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        """Return the quantity in deviations, its pieces, and whether it was missing."""
+        missing = np.isnan(values)
+        if self.absent:
+            missing |= np.isin(values, self.absent)
         values = np.where(missing, self.middle, values)
-        scaled = (values - self.mean) / self.deviation
-        found = [np.where(np.isfinite(values), np.clip(scaled, -FAR, FAR), values)]
-        for low, high in zip(self.edges, self.edges[1:], strict=False):
-            found.append(np.clip((values - low) / (high - low), 0, 1))
+        found = np.empty((len(values), self.width))
+        found[:, 0] = ((values - self.mean) / self.deviation).clip(-FAR, FAR)
+        if self.edges:
+            edges = np.array(self.edges)
+            pieces = found[:, 1 : len(edges)]
+            np.subtract(values[:, None], edges[:-1], out=pieces)
+            pieces /= np.diff(edges)
+            pieces.clip(0, 1, out=pieces)
         if self.marks:
-            found.append(missing.astype(np.float64))
-        return np.stack(found, axis=1)
+            found[:, -1] = missing
+        return found
 
 
 @TABLES.register
@@ -99,12 +101,23 @@ class Dates(Column):
     width = 3
     shown = "date"
 
-    def numbers(self, cells: Any) -> np.ndarray:
-        """Return days, and the sine and cosine of the place in the year."""
-        values, missing = _filled(days(cells))
-        values = np.where(missing, self.mean, values)
+    def values(self, cells: Any) -> np.ndarray:
+        """Return days since 1970."""
+        return quantities(days(cells))
+
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        """Return days in deviations, and the sine and cosine of the place in the year."""
+        values = np.where(np.isnan(values), self.mean, values)
         angle = 2 * np.pi * values / 365.2425
         return np.stack([(values - self.mean) / self.deviation, np.sin(angle), np.cos(angle)], 1)
+
+
+def quantities(cells: Any) -> np.ndarray:
+    """Return cells as float64, NaN where there is none."""
+    import pyarrow
+
+    found = cells.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
+    return np.asarray(found, np.float64)
 
 
 def days(cells: Any) -> Any:
@@ -138,8 +151,8 @@ class Categories(Column):
         """What it is."""
         return f"{len(self.words)} categories"
 
-    def numbers(self, cells: Any) -> np.ndarray:
-        """Return rows of zeros with a one."""
+    def values(self, cells: Any) -> np.ndarray:
+        """Return the place of each word."""
         import pyarrow
         import pyarrow.compute as compute
 
@@ -147,8 +160,12 @@ class Categories(Column):
         place = compute.index_in(cells, pyarrow.array(self.words, pyarrow.string()))
         other = len(self.words) + 1
         place = compute.if_else(cells.is_null(), other - 1, compute.fill_null(place, other))
-        found = np.zeros((len(cells), self.width))
-        found[np.arange(len(cells)), np.asarray(place.to_numpy())] = 1
+        return np.asarray(place.to_numpy(), np.float64)
+
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        """Return rows of zeros with a one."""
+        found = np.zeros((len(values), self.width))
+        found[np.arange(len(values)), values.astype(np.int64)] = 1
         return found
 
 

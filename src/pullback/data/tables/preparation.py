@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pullback.core.errors import DataError
-from pullback.data.tables.columns import TABLES, Categories, Column, words
+from pullback.data.rows import Rows
+from pullback.data.tables.columns import TABLES, Categories, Column, quantities, words
 from pullback.data.tables.reading import Frame
 
+AT_ONCE = 256 << 20
+"""Bytes of examples up to which they are made at once."""
+MADE = 4096
+"""Rows that are made at a time, so that what is needed beside them stays small."""
 TEXT = {
     "column": "{table}: there is no column {name!r}, which the model needs; it has {names}",
     "width": "{table}: {found} columns and no header, expected the {wanted} of the training table, "
@@ -81,25 +86,34 @@ class Preparation:
             )
         )  # fmt: skip
 
-    def examples(self, frame: Frame) -> np.ndarray:
+    def examples(self, frame: Frame) -> Any:
         """Return the examples ``(N, width)`` of a named table, float32.
+
+        Those of a large table are ``Rows``, which are made when they are used.
 
         Raises:
             DataError: a cell cannot be what its column was in training; the row is named.
         """
-        found = np.empty((len(frame), self.width), np.float32)
+        values = np.empty((len(frame), len(self.columns)))
+        for place, column in enumerate(self.columns):
+            values[:, place] = self._values(frame, column, frame.column(column.name))
+        rows = TableRows(self, values, np.arange(len(frame)))
+        return rows if 4 * len(rows) * self.width > AT_ONCE else np.asarray(rows)
+
+    def numbers(self, values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return values ``(N, columns)`` as examples ``(N, width)``, written into ``out``."""
+        found = np.empty((len(values), self.width), np.float32) if out is None else out
         start = 0
-        for column in self.columns:
-            cells = frame.cells[column.name].combine_chunks()
-            found[:, start : start + column.width] = self._numbers(frame, column, cells)
+        for column, each in zip(self.columns, values.T, strict=True):
+            found[:, start : start + column.width] = column.numbers(each)
             start += column.width
         return found
 
-    def _numbers(self, frame: Frame, column: Column, cells: Any) -> np.ndarray:
+    def _values(self, frame: Frame, column: Column, cells: Any) -> np.ndarray:
         import pyarrow
 
         try:
-            numbers = column.numbers(cells)
+            values = column.values(cells)
         except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
             row, value = _first_odd(cells)
             kind = column.shown.partition(",")[0]
@@ -108,15 +122,15 @@ class Preparation:
                     table=frame.name, name=column.name, row=row, value=value, kind=kind
                 )
             ) from None
-        odd = ~np.isfinite(numbers).all(axis=1)
-        if odd.any():
-            row = int(np.flatnonzero(odd)[0])
+        odd = np.flatnonzero(np.isinf(values))
+        if len(odd):
+            row = int(odd[0])
             raise DataError(
                 TEXT["finite"].format(
                     table=frame.name, name=column.name, row=row + 1, value=cells[row].as_py()
                 )
             )
-        return numbers
+        return values
 
     def targets(self, frame: Frame) -> np.ndarray:
         """Return class numbers, or quantities, of a named table.
@@ -128,7 +142,7 @@ class Preparation:
             raise DataError(
                 TEXT["column"].format(table=frame.name, name=self.target, names=_some(frame.names))
             )
-        cells = frame.cells[self.target].combine_chunks()
+        cells = frame.column(self.target)
         if self.classes is None:
             return self._quantities(frame, cells)
         found = words(cells).to_pylist()
@@ -146,9 +160,7 @@ class Preparation:
         import pyarrow
 
         try:
-            values = np.asarray(
-                cells.cast(pyarrow.float64()).to_numpy(zero_copy_only=False), np.float64
-            )
+            values = quantities(cells)
         except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
             row, value = _first_odd(cells)
             self._refuse("kind", frame, row, value=value, kind="number")
@@ -174,6 +186,39 @@ class Preparation:
         width = max(len(name) for name in self.names)
         used = [f"{column.name:{width}}  {column.shown}" for column in self.columns]
         return [f"{self.target:{width}}  the target: {kind}", *used, *self.notes]
+
+
+@dataclass(frozen=True, eq=False)
+class TableRows(Rows):
+    """Examples ``(N, width)`` that are made of a table's values when they are used.
+
+    Args:
+        preparation: what is done with a row.
+        table: ``(M, columns)``, a value for each cell.
+        rows: ``(N,)`` which of its rows, and in which order.
+    """
+
+    preparation: Preparation
+    table: np.ndarray
+    rows: np.ndarray
+
+    dtype = np.dtype(np.float32)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(N, width)``."""
+        return len(self.rows), self.preparation.width
+
+    def __getitem__(self, rows: Any) -> Any:
+        if isinstance(rows, int | np.integer):
+            return np.asarray(self[[rows]])[0]
+        return replace(self, rows=self.rows[rows])
+
+    def take(self, index: np.ndarray, out: np.ndarray) -> None:
+        """Make the rows ``index``, a part at a time, in ``out``."""
+        for start in range(0, len(index), MADE):
+            rows = self.rows[index[start : start + MADE]]
+            self.preparation.numbers(self.table[rows], out[start : start + MADE])
 
 
 def _first_odd(cells: Any) -> tuple[int, Any]:

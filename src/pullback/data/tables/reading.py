@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ SAMPLE = 1 << 18
 """Bytes from which the separator and the header are found."""
 BLOCK = 1 << 24
 """Bytes that a row may have at most."""
+CACHED = 1 << 21
+"""Bytes that are parsed at a time while no row is longer: what a processor's cache holds."""
+MOST_COUNTED = 1000
+"""Different words of a column up to which each is kept once, and its cells are their numbers."""
 SEPARATORS = (",", ";", "\t", "|")
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null")
 """What stands for no value."""
@@ -60,6 +65,15 @@ class Frame:
 
     def __len__(self) -> int:
         return int(self.cells.num_rows)
+
+    def column(self, name: str) -> Any:
+        """Return the cells of a column in one piece; words that it counts as plain words."""
+        import pyarrow
+
+        cells = self.cells[name].combine_chunks()
+        if pyarrow.types.is_dictionary(cells.type):
+            return cells.cast(cells.type.value_type)
+        return cells
 
 
 def read_table(source: Any, header: bool | None = None, words: Sequence[str] = ()) -> Frame:
@@ -134,11 +148,13 @@ def _of_text(path: Path, header: bool | None, words: Sequence[str]) -> Frame:
     if header is None:
         header = _looks_like_header(rows)
     names = None if header else [f"column {i}" for i in range(1, len(rows[0]) + 1)]
-    cells = _parse(path, Form(encoding, separator, names, tuple(words)))
+    cells = _parse(path, Form(encoding, separator, names, tuple(words), _has_quotes(path)))
     if not cells.num_rows:
         raise DataError(TEXT["no rows"].format(path=path))
     cells = _distinct(cells, path)
     _check_quotes(cells, path)
+    # the text was in memory too, which the rest of a run would go on holding
+    pyarrow.default_memory_pool().release_unused()
     return Frame(cells, header, str(path))
 
 
@@ -187,12 +203,16 @@ def _looks_like_header(rows: list[list[str]]) -> bool:
 
 @dataclass(frozen=True)
 class Form:
-    """How a text is to be parsed; ``names`` are those of the columns where there is no header."""
+    """How a text is to be parsed; ``names`` are those of the columns where there is no header.
+
+    Where there are no ``quotes``, every line end ends a row, and blocks are cut without parsing.
+    """
 
     encoding: str
     separator: str
     names: list[str] | None
     words: tuple[str, ...]
+    quotes: bool
 
 
 def _parse(path: Path, form: Form) -> Any:
@@ -200,22 +220,47 @@ def _parse(path: Path, form: Form) -> Any:
     import pyarrow.compute as compute
 
     try:
-        cells = _parsed(path, form, None)
+        try:
+            cells = _parsed(path, form, None, CACHED)
+        except pyarrow.ArrowInvalid as error:
+            if not _too_long(error):
+                raise
+            cells = _parsed(path, form, None, BLOCK)
     except (pyarrow.ArrowInvalid, OSError, UnicodeError) as error:
         raise _explained(error, path, form) from None
-    for field in cells.schema:
-        if pyarrow.types.is_binary(field.type):
-            raise DataError(TEXT["encoding"].format(path=path, column=field.name))
-        odd = pyarrow.types.is_string(field.type) and field.name in cells.column_names
-        if odd and cells.column_names.count(field.name) == 1:
-            found = compute.match_substring(cells[field.name], "\0")
+    for name, column in zip(cells.column_names, cells.columns, strict=True):
+        counted = pyarrow.types.is_dictionary(column.type)
+        kind = column.type.value_type if counted else column.type
+        if pyarrow.types.is_binary(kind):
+            raise DataError(TEXT["encoding"].format(path=path, column=name))
+        if not pyarrow.types.is_string(kind):
+            continue
+        start = 0
+        for chunk in column.chunks:
+            found = compute.match_substring(chunk.dictionary if counted else chunk, "\0")
             if compute.any(found).as_py():
-                row = compute.index(found, True).as_py() + 1
-                raise DataError(TEXT["nul cell"].format(path=path, column=field.name, row=row))
+                odd = compute.match_substring(chunk.cast(kind), "\0")
+                row = start + compute.index(odd, True).as_py() + 1
+                raise DataError(TEXT["nul cell"].format(path=path, column=name, row=row))
+            start += len(chunk)
     return cells
 
 
-def _parsed(path: Path, form: Form, note: Any) -> Any:
+def _has_quotes(path: Path) -> bool:
+    """Whether there is a quotation mark in a file; of a compressed one that is not asked."""
+    if path.suffix.lower() == ".gz":
+        return True
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(b'"') >= 0
+
+
+def _too_long(error: Exception) -> bool:
+    """Whether a row was longer than a block."""
+    said = str(error)
+    return "straddl" in said or "cannot infer number of columns" in said
+
+
+def _parsed(path: Path, form: Form, note: Any, block: int) -> Any:
     """Return the cells; ``note`` is called with a row of another length, and makes it slow."""
     import pyarrow
     from pyarrow import csv as arrow
@@ -224,15 +269,17 @@ def _parsed(path: Path, form: Form, note: Any) -> Any:
         return arrow.read_csv(
             stream,
             read_options=arrow.ReadOptions(
-                column_names=form.names, block_size=BLOCK, encoding=form.encoding,
+                column_names=form.names, block_size=block, encoding=form.encoding,
                 use_threads=note is None,
             ),
             parse_options=arrow.ParseOptions(
-                delimiter=form.separator, newlines_in_values=True, invalid_row_handler=note
+                delimiter=form.separator, quote_char='"' if form.quotes else False,
+                newlines_in_values=form.quotes, invalid_row_handler=note,
             ),
             convert_options=arrow.ConvertOptions(
                 null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=True,
                 column_types=dict.fromkeys(form.words, pyarrow.string()),
+                auto_dict_encode=True, auto_dict_max_cardinality=MOST_COUNTED,
             ),
         )  # fmt: skip
 
@@ -242,7 +289,7 @@ def _explained(error: Exception, path: Path, form: Form) -> DataError:
     import pyarrow
 
     said = _line(error)
-    if "straddl" in said or "cannot infer number of columns" in said:
+    if _too_long(error):
         return DataError(TEXT["long"].format(path=path, most=BLOCK >> 20))
     if "invalid UTF8" in said:
         column = re.search(r"column #(\d+)", said)
@@ -257,7 +304,7 @@ def _explained(error: Exception, path: Path, form: Form) -> DataError:
         return "error"
 
     with contextlib.suppress(pyarrow.ArrowInvalid):
-        _parsed(path, form, note)
+        _parsed(path, form, note, BLOCK)
     row = rows[0]
     return DataError(
         TEXT["ragged"].format(

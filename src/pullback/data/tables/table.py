@@ -10,7 +10,7 @@ import numpy as np
 
 from pullback.core.errors import ConfigError, DataError, suggestion
 from pullback.data.dataset import Data, Dataset
-from pullback.data.tables.columns import Categories, Column, Dates, Numbers, days, words
+from pullback.data.tables.columns import Categories, Column, Dates, Numbers, days, quantities, words
 from pullback.data.tables.preparation import Preparation
 from pullback.data.tables.reading import Frame, read_table
 
@@ -20,6 +20,11 @@ MOST_WORDS = 100
 """Words of a column that have a number of their own: the most frequent."""
 MOST_PIECES, ROWS_A_PIECE = 32, 100
 """Pieces of a quantity, at most, and rows that there are for each of them, at least."""
+SEEN = 0.02
+"""Share of the rows that a class counts as at least."""
+ALIKE = 0.999
+"""Correlation from which two quantities are taken for the same."""
+THOUSANDS = r"^[-+]?\d{1,3}([,.' ]\d{3})+$"
 RARE = 10
 """Times that a word must be there to have a number of its own, in large tables."""
 TEXT = {
@@ -32,7 +37,11 @@ TEXT = {
     "constant": "note: {name} is left out: it is always {value!r}",
     "number of a row": "note: {name} is left out: it counts the rows",
     "text": "note: {name} is left out: it is text, {count} different ones",
+    "thousands": "note: {name} is taken for words: its numbers have separators of thousands, as "
+    "{value!r}; write them without",
     "leak": "note: {name} alone tells the target almost always; is it known beforehand?",
+    "rare": "note: {name!r} is {share:.2%} of the rows: each weighs as {weight:.3g}, so that it is "
+    "learned; what is said of how probable it is, is too high",
     "split": "{table}: the column {name!r} says 'test' of all rows or of none; expected of some",
     "odd kind": "note: {name} is left out: its cells are {kind}",
     "none": "{table}: no column is left to learn from",
@@ -56,7 +65,8 @@ def table(
         test: another table with the same columns, to test on.
         split: a column that says which rows are for testing: those that have ``test`` there.
 
-    Words and whole numbers of few kinds are classes, other numbers quantities. The ``Preparation``
+    Words and whole numbers of few kinds are classes, other numbers quantities. Rows of classes that
+    are rare are weighed, so that each class counts as 2% of the rows at least. The ``Preparation``
     is in ``data.table``; nothing in it was fitted to the rows for testing.
 
     Raises:
@@ -76,7 +86,8 @@ def table(
     if test is not None:
         held = read_table(test, frame.header if header is None else header, preparation.words)
     title = Path(source).stem if isinstance(source, str | Path) else "table"
-    train = _dataset(preparation, frame, title)
+    preparation, weight = _weighed(preparation, frame)
+    train = replace(_dataset(preparation, frame, title), weight=weight)
     tested = None if held is None else _dataset(preparation, preparation.named(held), title)
     return Data(train, tested, title, table=preparation)
 
@@ -84,6 +95,23 @@ def table(
 def _dataset(preparation: Preparation, frame: Frame, name: str) -> Dataset:
     x, y = preparation.examples(frame), preparation.targets(frame)
     return Dataset(x, y, classes=preparation.classes, name=name)
+
+
+def _weighed(preparation: Preparation, frame: Frame) -> tuple[Preparation, np.ndarray | None]:
+    """Return weights by which rare classes count as much as ``SEEN``, where there are such."""
+    if preparation.classes is None:
+        return preparation, None
+    y = preparation.targets(frame)
+    shares = np.bincount(y, minlength=len(preparation.classes)) / len(y)
+    weights = np.maximum(1.0, SEEN / shares)
+    rare = np.flatnonzero(weights > 1)
+    if not len(rare):
+        return preparation, None
+    notes = [
+        TEXT["rare"].format(name=preparation.classes[i], share=shares[i], weight=weights[i])
+        for i in rare
+    ]
+    return replace(preparation, notes=(*preparation.notes, *notes)), weights[y]
 
 
 def _target(frame: Frame, target: str | int) -> str:
@@ -106,7 +134,7 @@ def _split(frame: Frame, column: str) -> tuple[Frame, Frame]:
 
     name = _target(frame, column)
     held = compute.fill_null(
-        compute.equal(compute.utf8_lower(words(frame.cells[name])), "test"), False
+        compute.equal(compute.utf8_lower(words(frame.column(name))), "test"), False
     )
     rest = frame.cells.drop_columns([name])
     parts = rest.filter(compute.invert(held)), rest.filter(held)
@@ -119,7 +147,9 @@ def _with_target(frame: Frame, name: str) -> tuple[Frame, int]:
     """Return the rows that have a target, and how many have none."""
     import pyarrow.compute as compute
 
-    there = compute.is_valid(_plain(frame.cells[name]))
+    there = compute.is_valid(_plain(frame.column(name)))
+    if compute.all(there).as_py():  # a copy of a large table is not made for nothing
+        return frame, 0
     kept = frame.cells.filter(there)
     if not kept.num_rows:
         raise DataError(TEXT["no value"].format(table=frame.name, name=name))
@@ -133,8 +163,7 @@ def _plain(cells: Any) -> Any:
     types = pyarrow.types
     if types.is_null(cells.type):
         return cells
-    dictionary = types.is_dictionary(cells.type)
-    if types.is_string(cells.type) or types.is_large_string(cells.type) or dictionary:
+    if types.is_string(cells.type) or types.is_large_string(cells.type):
         return words(cells.cast(pyarrow.string()))
     return cells
 
@@ -145,20 +174,18 @@ def prepare(frame: Frame, target: str) -> Preparation:
     Raises:
         DataError: the target is always the same, or no column is left.
     """
-    import pyarrow.compute as compute
-
     classes = _classes(frame, target)
     columns: list[Column] = []
     notes: list[str] = []
-    aims = _plain(frame.cells[target].combine_chunks())
+    aims = _plain(frame.column(target))
     for name in frame.names:
         if name == target:
             continue
-        cells = _plain(frame.cells[name].combine_chunks())
+        cells = _plain(frame.column(name))
         column, note = _column(name, cells)
         if column is not None:
             columns.append(column)
-            if classes is not None and _tells(cells, aims, compute.count_distinct(aims).as_py()):
+            if _tells(cells, aims, classes):
                 notes.append(TEXT["leak"].format(name=name))
         if note:
             notes.append(note)
@@ -178,7 +205,7 @@ def _classes(frame: Frame, target: str) -> tuple[str, ...] | None:
     import pyarrow
     import pyarrow.compute as compute
 
-    cells = _plain(frame.cells[target].combine_chunks())
+    cells = _plain(frame.column(target))
     kinds = compute.unique(cells)
     if len(kinds) == 1:
         value = kinds[0].as_py()
@@ -208,7 +235,7 @@ def _column(name: str, cells: Any) -> tuple[Column | None, str]:
     if types.is_string(cells.type):
         return _of_words(name, cells, there, kinds)
     if types.is_temporal(cells.type):
-        values = np.asarray(days(there).to_numpy(zero_copy_only=False), np.float64)
+        values = quantities(days(there))
         return Dates(name, float(values.mean()), _deviation(values)), ""
     if types.is_integer(cells.type) and kinds == len(cells) > RARE and _counts_up(there):
         return None, TEXT["number of a row"].format(name=name)
@@ -216,12 +243,19 @@ def _column(name: str, cells: Any) -> tuple[Column | None, str]:
 
 
 def _of_words(name: str, cells: Any, there: Any, kinds: int) -> tuple[Column | None, str]:
-    if kinds > MOST_WORDS and kinds > len(there) / 2:
+    import pyarrow.compute as compute
+
+    with_separators = compute.match_substring_regex(there, THOUSANDS)
+    note = ""
+    if compute.mean(with_separators).as_py() > 0.5:
+        value = there.filter(with_separators)[0].as_py()
+        note = TEXT["thousands"].format(name=name, value=value)
+    elif kinds > MOST_WORDS and kinds > len(there) / 2:
         return None, TEXT["text"].format(name=name, count=kinds)
     least = min(RARE, max(1, len(there) // 200))
     counted = [(entry["counts"], entry["values"]) for entry in _counts(there)]
     frequent = sorted((-count, word) for count, word in counted if count >= least)[:MOST_WORDS]
-    return Categories(name, tuple(sorted(word for _, word in frequent))), ""
+    return Categories(name, tuple(sorted(word for _, word in frequent))), note
 
 
 def _counts(cells: Any) -> list[dict[str, Any]]:
@@ -232,9 +266,7 @@ def _counts(cells: Any) -> list[dict[str, Any]]:
 
 
 def _of_numbers(name: str, cells: Any, there: Any) -> Numbers:
-    import pyarrow
-
-    values = np.asarray(there.cast(pyarrow.float64()).to_numpy(zero_copy_only=False), np.float64)
+    values = quantities(there)
     values = values[np.isfinite(values)]
     middle, marks = float(np.median(values)), len(there) < len(cells)
     pieces = min(MOST_PIECES, len(values) // ROWS_A_PIECE)
@@ -254,18 +286,55 @@ def _counts_up(cells: Any) -> bool:
     return bool(len(steps) and (steps == steps[0]).all())
 
 
-def _tells(cells: Any, aims: Any, classes: int) -> bool:
-    """Whether words, or whole numbers of few kinds, go with one class each, nearly always."""
+def _tells(cells: Any, aims: Any, classes: tuple[str, ...] | None) -> bool:
+    """Whether a column alone says the target, nearly always.
+
+    Of a class: the most frequent one of each word, or of each of a quantity's pieces, is wrong in
+    less than a twentieth of the rows in which always saying the most frequent class is. Of a
+    quantity: one is as good as a line of the other, or of its rank.
+    """
     import pyarrow
-    import pyarrow.compute as compute
 
     types = pyarrow.types
-    if not (types.is_string(cells.type) or types.is_integer(cells.type)):
+    if types.is_string(cells.type):
+        keys = cells.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    elif types.is_temporal(cells.type):
         return False
-    kinds = compute.count_distinct(cells).as_py()
-    if kinds < classes or kinds > len(cells) / 10:
+    else:
+        values = quantities(cells)
+        if classes is None:
+            return _goes_with(values, quantities(aims))
+        keys = _pieces(values)
+    if classes is None:
         return False
-    both = pyarrow.table({"cell": cells, "aim": aims})
-    pairs = both.group_by(["cell", "aim"]).aggregate([([], "count_all")])
-    most = pairs.group_by("cell").aggregate([("count_all", "max")])
-    return bool(compute.sum(most["count_all_max"]).as_py() > 0.995 * len(cells))
+    codes = aims.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    counts = np.zeros((int(keys.max()) + 2, len(classes)), np.int64)
+    if len(counts) > len(keys) / 10:
+        return False
+    np.add.at(counts, (keys, codes), 1)
+    wrong = len(keys) - counts.max(axis=1).sum()
+    return bool(wrong < (len(keys) - counts.sum(axis=0).max()) / 20)
+
+
+def _pieces(values: np.ndarray) -> np.ndarray:
+    """Return which piece between quantiles each value is in, or -1 where there is none."""
+    there = np.isfinite(values)
+    kinds = np.unique(values[there])
+    most = min(MOST_WORDS, len(values) // 20)
+    if len(kinds) > most:
+        kinds = np.unique(np.quantile(values[there], np.linspace(0, 1, most)))
+    found: np.ndarray = np.where(there, np.searchsorted(kinds, values), -1)
+    return found
+
+
+def _goes_with(values: np.ndarray, aims: np.ndarray) -> bool:
+    """Whether two quantities, or their ranks, lie on a line."""
+    there = np.isfinite(values) & np.isfinite(aims)
+    if there.sum() < RARE or there.mean() < 0.5:
+        return False
+    pair = np.stack([values[there], aims[there]])
+    ranks = np.stack([np.unique(each, return_inverse=True)[1] for each in pair])
+    return any(
+        bool((each.std(axis=1) > 0).all()) and abs(float(np.corrcoef(*each)[0, 1])) > ALIKE
+        for each in (pair, ranks)
+    )
