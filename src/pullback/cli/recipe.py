@@ -63,9 +63,8 @@ RECIPES: dict[str, Recipe] = {
         "validation": 0.05,
     },
     "table": {
-        "model": "mlp:256,128",
         "normalize": "none",
-        "dropout": 0.5,
+        "dropout": 0.3,
         "weight_decay": 0.2,
         "ema": 0.99,
         "patience": 15,
@@ -157,12 +156,14 @@ def merge(name: str, file: Recipe, flags: Recipe) -> Recipe:
 
 
 def of_table(train: Dataset) -> Recipe:
-    """Return the batches and epochs of a table: small ones need more of both to learn as much.
+    """Return the network, batches and epochs of a table.
 
-    Of classes the same share is held out.
+    Small ones need a smaller network, and more batches and epochs to learn as much. Of each class
+    the same share is held out.
     """
     rows = len(train)
     return {
+        "model": "mlp:256,128" if rows > 2_000 else "mlp:64,32",
         "holdout": "random" if train.classes is None else "stratified",
         "epochs": min(200, max(20, 100_000 // rows)),
         "batch_size": 128 if rows > 2_000 else 32,
