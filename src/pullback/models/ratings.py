@@ -43,10 +43,10 @@ def two_towers(
     factors: int = 32,
     dropout: float = 0.4,
 ) -> Map:
-    """Return two perceptrons, of the user's numbers and of the item's, whose outputs are multiplied.
+    """Return two perceptrons, of the user's and of the item's numbers, multiplied, and biases.
 
-    With a bias for each user and item, as ``matrix_factors`` has them. Arguments and shapes are
-    those of ``matrix_factors``; the towers see all numbers but the places.
+    In the place of the vectors of ``matrix_factors`` are the outputs of the perceptrons, which see
+    all numbers but the places: what is known of each, and what has been rated.
 
     Args:
         users: how many users there are.
@@ -55,6 +55,8 @@ def two_towers(
         hidden: units of each tower.
         factors: outputs of each tower.
         dropout: share of the units dropped in training.
+
+    Shapes: those of ``matrix_factors``.
     """
 
     def tower(start: int, stop: int) -> Map:

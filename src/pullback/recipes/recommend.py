@@ -89,7 +89,7 @@ def recommend(
     )
     if run.stopped == "interrupted":
         return Result(run, {})
-    figures = {**measure(run.model, test), **simple(table, test)}
+    figures: dict[str, Any] = {**measure(run.model, test), **simple(table, test)}
     figures |= {"model": model, "seed": seed, "epochs": epochs}
     write_figures(Path(out), figures)
     return Result(run, figures)

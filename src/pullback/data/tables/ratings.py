@@ -124,7 +124,9 @@ class Ratings(Preparation):
 
     def in_units(self, outputs: np.ndarray) -> np.ndarray:
         """Return outputs ``(N, 1)`` as ratings ``(N,)``, within those that there are."""
-        return np.clip(super().in_units(outputs), min(self.values), max(self.values))
+        low, high = min(self.values), max(self.values)
+        found: np.ndarray = np.clip(super().in_units(outputs), low, high)
+        return found
 
     def user(self, name: str) -> int:
         """Return the place of a user.
@@ -153,9 +155,9 @@ class History:
     r"""What is known of the users (or of the items), and which of the other side they rated how.
 
     ``rated (count, 2 m)``: for the ``m`` of the other side that have most ratings, the rating less
-    the mean, 0 where there is none, and whether there is one. ``place (others,)`` says which number
-    an item has, -1 for those without; ``known (count, k)``; ``ratings (count,)`` how many there are.
-    The last row of all is that of somebody unknown.
+    the mean, 0 where there is none, and whether there is one. ``place (others,)`` says which of
+    those numbers one of the other side has, -1 for none; ``ratings (count,)`` how many there are;
+    ``known (count, k)``. The last row of all is that of somebody unknown.
     """
 
     known: np.ndarray
@@ -184,7 +186,7 @@ class History:
     @property
     def width(self) -> int:
         """The place of the one itself, what is known, and its ratings."""
-        return 1 + self.known.shape[1] + self.rated.shape[1]
+        return int(1 + self.known.shape[1] + self.rated.shape[1])
 
     def write(self, own: np.ndarray, other: np.ndarray, out: np.ndarray) -> None:
         """Write the numbers of ``own (N,)`` into ``out (N, width)``, without that for ``other``."""
