@@ -31,7 +31,7 @@ def matrix_factors(
         init = Normal(start)
         return Chain(Columns(at, at + 1), Embedding(count, factors, init=init), Flatten())
 
-    return _with_biases(users, items, widths, table(0, users), table(widths[0], items))
+    return _with_biases(users, items, widths, table(0, users), table(widths[0], items), 1.0)
 
 
 def two_towers(
@@ -71,16 +71,18 @@ def two_towers(
         )
 
     cut, end = widths[0], sum(widths)
-    return _with_biases(users, items, widths, tower(0, cut), tower(cut, end))
+    return _with_biases(users, items, widths, tower(0, cut), tower(cut, end), factors**-0.5)
 
 
-def _with_biases(users: int, items: int, widths: tuple[int, int], left: Map, right: Map) -> Map:
+def _with_biases(
+    users: int, items: int, widths: tuple[int, int], left: Map, right: Map, weight: float
+) -> Map:
     def bias(at: int, count: int) -> Map:
         return Chain(Columns(at, at + 1), Embedding(count, 1, init=Constant(0.0)), Flatten())
 
     return Parallel(
         user=bias(0, users),
         item=bias(widths[0], items),
-        both=Chain(Product(left, right), Linear(1, init=Constant(0.2))),
+        both=Chain(Product(left, right), Linear(1, init=Constant(weight))),
         combine="add",
     )
