@@ -98,7 +98,11 @@ def test_unseen_are_those_without_a_rating(table):
 
 @pytest.mark.parametrize(
     ("head", "separator"),
-    [("userId,movieId,rating,timestamp", ","), ("user-id\titem-id\trating\ttime", "\t"), ("", "\t")],
+    [
+        ("userId,movieId,rating,timestamp", ","),
+        ("user-id\titem-id\trating\ttime", "\t"),
+        ("", "\t"),
+    ],
 )
 def test_forms_of_files(tmp_path, head, separator):
     rows = [(i % 3 + 1, i % 5 + 10, i % 4 + 1, 99) for i in range(15)]
