@@ -16,7 +16,7 @@ pytest.importorskip("pyarrow", reason="tables need pyarrow")
 
 from pullback.data.tables.ratings import ratings
 from pullback.recipes import recommend as module
-from pullback.recipes.recommend import best, biases, measure, recommend, scores, simple
+from pullback.recipes.recommend import bare, best, biases, recommend, scores, simple
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,8 @@ def test_figures_are_those_of_the_ratings_and_of_scikit_learn(result, small, fil
     with files[1].open() as file:
         rows = list(csv.DictReader(file))
     true = np.array([float(row["rating"]) for row in rows])
-    told = model.table.in_units(model.outputs(small.test.x))
+    x = (bare(small) if model.table.bare else small).test.x
+    told = model.table.in_units(model.outputs(x))
     expected = metrics.root_mean_squared_error(true, told)
     assert result.figures["rmse"] == pytest.approx(expected, rel=1e-5)
     assert told.min() >= 1
@@ -131,15 +132,16 @@ def test_a_run_can_be_repeated_and_depends_on_its_seed(small, tmp_path):
     assert not np.array_equal(one, other)
 
 
-def test_many_users_are_measured_in_part(small, result, monkeypatch):
+def test_many_users_are_measured_in_part(small, monkeypatch):
     monkeypatch.setattr(module, "RANKED", 3)
     asked = []
-    table = small.table
-    module.ranking(
-        table, small.test, lambda user, items: asked.append(user) or np.zeros(len(items))
-    )
-    assert len(asked) == 3
-    assert measure(result.run.model, small.test)["rmse"] == result.figures["rmse"]
+
+    def score(user, items):
+        asked.append(user)
+        return np.zeros(len(items))
+
+    module.ranking(small.table, small.test, score)
+    assert len(set(asked)) == 3
 
 
 def test_what_cannot_be_is_refused(small, tmp_path):
@@ -221,8 +223,9 @@ def test_recommend_needs_a_user_and_a_model_of_ratings(result, tmp_path):
     done = pullback("recommend", result.run.path, "--user", "9999", cwd=tmp_path)
     assert done.returncode == 3
     assert "there is no user '9999' among the" in done.stderr
-    pb.fit(pb.Chain(pb.Flatten(), pb.Linear(10)), pb.data.load("digits"), epochs=1,
-           loss=pb.losses.CrossEntropy(), optimizer=pb.optim.Adam(), out=tmp_path / "run")  # fmt: skip
+    net, data = pb.Chain(pb.Flatten(), pb.Linear(10)), pb.data.load("digits")
+    loss, rule = pb.losses.CrossEntropy(), pb.optim.Adam()
+    pb.fit(net, data, epochs=1, loss=loss, optimizer=rule, out=tmp_path / "run")
     done = pullback("recommend", "run", "--user", "1", cwd=tmp_path)
     assert done.returncode == 2
     assert "was not trained on ratings" in done.stderr

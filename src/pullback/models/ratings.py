@@ -5,23 +5,34 @@ from __future__ import annotations
 from pullback.core.compose import Chain
 from pullback.core.initializers import Constant, Normal
 from pullback.core.map import Map
-from pullback.maps import Columns, Dropout, Embedding, Flatten, Linear, Parallel, Product, ReLU
+from pullback.maps import (
+    Columns,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAvgPool,
+    Linear,
+    Parallel,
+    Product,
+    ReLU,
+    Reshape,
+)
 
 
 def matrix_factors(
-    users: int, items: int, widths: tuple[int, int], *, factors: int = 16, start: float = 0.1
+    users: int, items: int, widths: tuple[int, int], *, factors: int = 32, start: float = 0.4
 ) -> Map:
-    r"""Return :math:`m + b_u + c_i + \sum_k h_k p_{uk} q_{ik}`: factors and biases.
+    r"""Return :math:`b_u + c_i + \frac1K \sum_k p_{uk} q_{ik}`: biases, and vectors of factors.
 
-    Koren, Bell and Volinsky, "Matrix factorization techniques for recommender systems" (2009); the
-    ``h`` could be a part of either factor.
+    Koren, Bell and Volinsky, "Matrix factorization techniques for recommender systems" (2009), of
+    ratings less their mean.
 
     Args:
         users: how many users there are.
         items: how many items.
         widths: numbers of an example that are the user's, and after these the item's; the first of
             both is the place of the user, or of the item. The others are not used.
-        factors: numbers of a vector ``p`` or ``q``.
+        factors: numbers ``K`` of a vector ``p`` or ``q``.
         start: their deviation at the start.
 
     Shapes: ``x (N, sum of widths)``, ``y (N, 1)``.
@@ -31,7 +42,9 @@ def matrix_factors(
         init = Normal(start)
         return Chain(Columns(at, at + 1), Embedding(count, factors, init=init), Flatten())
 
-    return _with_biases(users, items, widths, table(0, users), table(widths[0], items), 1.0)
+    product = Product(table(0, users), table(widths[0], items))
+    both = Chain(product, Reshape((factors, 1)), GlobalAvgPool())
+    return _with_biases(users, items, widths, both)
 
 
 def two_towers(
@@ -71,18 +84,14 @@ def two_towers(
         )
 
     cut, end = widths[0], sum(widths)
-    return _with_biases(users, items, widths, tower(0, cut), tower(cut, end), factors**-0.5)
+    last = Linear(1, init=Constant(factors**-0.5))
+    both = Chain(Product(tower(0, cut), tower(cut, end)), last)
+    return _with_biases(users, items, widths, both)
 
 
-def _with_biases(
-    users: int, items: int, widths: tuple[int, int], left: Map, right: Map, weight: float
-) -> Map:
+def _with_biases(users: int, items: int, widths: tuple[int, int], both: Map) -> Map:
     def bias(at: int, count: int) -> Map:
         return Chain(Columns(at, at + 1), Embedding(count, 1, init=Constant(0.0)), Flatten())
 
-    return Parallel(
-        user=bias(0, users),
-        item=bias(widths[0], items),
-        both=Chain(Product(left, right), Linear(1, init=Constant(weight))),
-        combine="add",
-    )
+    user, item = bias(0, users), bias(widths[0], items)
+    return Parallel(user=user, item=item, both=both, combine="add")

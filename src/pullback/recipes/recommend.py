@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ DAMPING, ROUNDS = 10, 10
 """Of the biases alone: ratings of the mean that each has besides its own, and repetitions."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "towers": {"epochs": 16, "batch_size": 1024, "lr": 0.006, "decay": 0.1},
-    "factors": {"epochs": 20, "batch_size": 256, "lr": 0.005, "decay": 0.3},
+    "factors": {"epochs": 20, "batch_size": 256, "lr": 0.02, "decay": 0.1},
 }
 """The two models, and how each is trained; the first is the default."""
 TEXT = {
@@ -71,9 +72,11 @@ def recommend(
     """
     if model not in SETTINGS:
         raise ConfigError(TEXT["model"].format(found=model, known=", ".join(SETTINGS)))
-    table, test, chosen = data.table, data.test, SETTINGS[model]
-    if not isinstance(table, Ratings) or test is None:
+    if not isinstance(data.table, Ratings) or data.test is None:
         raise ConfigError(TEXT["no ratings"].format(name=data.name))
+    data, chosen = bare(data) if model == "factors" else data, SETTINGS[model]
+    table, test = data.table, data.test
+    assert test is not None
     epochs = epochs or chosen["epochs"]
     run = fit(
         network(table, model),
@@ -93,6 +96,17 @@ def recommend(
     figures |= {"model": model, "seed": seed, "epochs": epochs}
     write_figures(Path(out), figures)
     return Result(run, figures)
+
+
+def bare(data: Data) -> Data:
+    """Return ratings as examples of two numbers, the places of user and item."""
+    table = replace(data.table, bare=True)
+
+    def narrow(part: Any) -> Dataset:
+        found: Dataset = replace(part, x=table.pairs(part.x.users, part.x.items))
+        return found
+
+    return replace(data, train=narrow(data.train), test=narrow(data.test), table=table)
 
 
 def network(table: Ratings, model: str) -> Map:

@@ -81,13 +81,15 @@ class Ratings(Preparation):
     """How a pair of a user and an item becomes an example, and its rating a target.
 
     ``columns`` are the two sides. ``users``, ``items`` and ``values`` are the ratings of the
-    training part; ``titles`` are what items are called when they are recommended.
+    training part; ``titles`` are what items are called when they are recommended. With ``bare``,
+    an example is no more than the places of its user and its item.
     """
 
     users: tuple[int, ...] = ()
     items: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
     titles: tuple[str, ...] = ()
+    bare: bool = False
 
     @property
     def words(self) -> list[str]:
@@ -108,8 +110,12 @@ class Ratings(Preparation):
         u, i = np.array(self.users, np.int64), np.array(self.items, np.int64)
         r = np.array(self.values, np.float32) - np.float32(self.middle)
         users, items = self.sides
-        return (History.of(u, i, r, users, len(items.words)),
-                History.of(i, u, r, items, len(users.words)))  # fmt: skip
+        if self.bare:
+            users, items, most = replace(users, known=()), replace(items, known=()), 0
+        else:
+            most = MOST_SHOWN
+        return (History.of(u, i, r, users, len(items.words), most),
+                History.of(i, u, r, items, len(users.words), most))  # fmt: skip
 
     @property
     def widths(self) -> tuple[int, int]:
@@ -167,11 +173,12 @@ class History:
 
     @classmethod
     def of(
-        cls, own: np.ndarray, other: np.ndarray, values: np.ndarray, side: Side, others: int
-    ) -> History:
+        cls, own: np.ndarray, other: np.ndarray, values: np.ndarray, side: Side, others: int,
+        most: int,
+    ) -> History:  # fmt: skip
         """Return that of ratings ``values`` of ``own`` for ``other``, all ``(n,)``."""
         count, often = len(side.words) + 1, np.bincount(other, minlength=others)
-        shown = np.sort(np.argsort(-often, kind="stable")[:MOST_SHOWN])
+        shown = np.sort(np.argsort(-often, kind="stable")[:most])
         place = np.full(others + 1, -1, np.int64)
         place[shown] = np.arange(len(shown))
         known = np.zeros((count, len(side.known[0]) if side.known else 0), np.float32)
