@@ -83,6 +83,11 @@ def test_parts_of_examples_are_the_rows(table):
     np.testing.assert_array_equal(np.asarray(table.train.x[np.array([3, 0])]), whole[[3, 0]])
 
 
+def test_no_example_is_made_before_it_is_used(table, monkeypatch):
+    monkeypatch.setattr(type(table.train.x), "take", None)
+    assert len(pb.data.Dataset(table.train.x, table.train.y)[1:4]) == 3
+
+
 def test_targets_and_units(table):
     kind = table.table
     assert kind.middle == 3.0
