@@ -23,6 +23,7 @@ from pullback.maps import (
     Chain,
     ChannelDropout,
     Channels,
+    Columns,
     Conv1d,
     Conv2d,
     ConvTranspose2d,
@@ -349,6 +350,12 @@ CASES: dict[str, list[Case]] = {
         Case(Each(Chain(Conv2d(2, 2), ReLU(), Flatten(), Linear(2))), (2, 2, 3, 3, 1)),
         Case(Each(Chain(Linear(3), Dropout(0.4), BatchNorm())), (4, 2, 3), train=True),
         Case(Each(Parallel(Linear(2), Each(Linear(2)))), (3, 2, 2, 3)),
+    ],
+    "Columns": [
+        Case(Columns(0, 1), (1, 3)),
+        Case(Columns(2, 5), (4, 2, 5), train=True),
+        Case(Columns(1, 3), (2, 3, 1, 4)),
+        Case(Chain(Columns(1, 3), Linear(2)), (3, 4)),
     ],
     "Flatten": [
         Case(Flatten(), (1, 3)),

@@ -301,6 +301,7 @@ THEIRS: dict[str, Callable] = {
     "Each": each,
     "LogMel": log_mel,
     "UnitNorm": lambda net, p, x, ctx: x / (x.square().sum(dim=-1, keepdim=True) + net.eps).sqrt(),
+    "Columns": lambda net, p, x, ctx: x[..., net.start : net.stop],
     "Flatten": lambda net, p, x, ctx: x.reshape(len(x), -1),
     "Channels": lambda net, p, x, ctx: x[..., None] if x.ndim == 3 else x,
     "Reshape": lambda net, p, x, ctx: x.reshape(len(x), *net.shape),

@@ -34,6 +34,8 @@ HELP = {
     "evaluate": "Measure the model of RUN (a run's folder or a model file) on its test data.",
     "predict": "Say what the model of RUN sees in each image, or in all those of a folder, hears "
     "in each WAV file, or makes of each text.",
+    "recommend": "Name the ten items that USER of the ratings of RUN has not rated and would rate "
+    "highest.",
     "generate": "Write a text with the language model of RUN.",
     "resume": "Continue the run in folder RUN where it stopped.",
     "check": "Check the gradient of every tensor of RUN (a run's folder or a .toml configuration).",
@@ -112,7 +114,11 @@ def _of_a_run(command: Any) -> Any:
 @click.option("--out", help="The run's folder (default: a new one under runs/).")
 @click.option("--workers", type=int, help="Processes that do a part of every batch each.")
 @click.option("--tensorboard", help="A folder for the run's events, which TensorBoard shows.")
-@click.option("--data", "own_data", help="Of diagnosis: breast_cancer or pima.")
+@click.option(
+    "--data",
+    "own_data",
+    help="Of diagnosis: breast_cancer or pima; of recommend: a table of ratings.",
+)
 @click.option("--folds", type=int, help="Of diagnosis: in how many parts it is measured.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def train(
@@ -257,6 +263,17 @@ def generate(**options: Any) -> None:
     from pullback.cli.generate import generate_command
 
     generate_command(**options)
+
+
+@cli.command(help=HELP["recommend"])
+@click.argument("run")
+@click.option("--user", required=True, help="The user, as the ratings name it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def recommend(run: str, user: str, as_json: bool) -> None:
+    """Recommend."""
+    from pullback.cli.recommend import recommend_command
+
+    recommend_command(run, user, as_json)
 
 
 @cli.command(help=HELP["check"])

@@ -19,15 +19,18 @@ TASKS = {
     "messages": "messages",
     "translate": "translation",
     "diagnosis": "breast_cancer",
+    "recommend": "ratings",
 }
 """The recipes, each with the data set that it is trained on."""
 OPTIONS = ("epochs", "seed", "out", "data_dir")
 OWN_OPTIONS: dict[str, tuple[str, ...]] = {
     "diagnosis": ("data", "folds"),
+    "recommend": ("data", "test", "model"),
 }
 """What some recipes take besides."""
 TEXT = {
     "of recipes": "--{flag} goes with 'pullback train {recipes}'",
+    "test alone": "--test goes with --data, the ratings to train on",
     "data": "--data {found}; expected one of {known}",
 }
 
@@ -61,17 +64,26 @@ def task_command(name: str, as_json: bool, options: dict[str, Any]) -> int:
     out = flags.pop("out", None) or new_folder(name)
     report = reporter(as_json)
     with report:
-        data = _data(name, module, load, flags.pop("data", None), flags.pop("data_dir", None))
+        chosen = {key: flags.pop(key, None) for key in ("data", "test", "data_dir")}
+        data = _data(name, module, load, **chosen)
         result = recipe(data, out, callbacks=(report,), **flags)
     measured = {f"test_{key}": v for key, v in result.figures.items() if isinstance(v, float)}
     report.done(result.run, measured, time.monotonic() - began)
     return INTERRUPTED if result.run.stopped == "interrupted" else 0
 
 
-def _data(name: str, module: Any, load: Any, chosen: str | None, data_dir: str | None) -> Any:
+def _data(
+    name: str, module: Any, load: Any, data: str | None, test: str | None, data_dir: str | None
+) -> Any:
     """Return the recipe's data, or those that were chosen."""
-    if chosen is None:
+    if test is not None and data is None:
+        raise ConfigError(TEXT["test alone"])
+    if data is None:
         return load(TASKS[name], data_dir=data_dir)
-    if chosen not in module.DATA:
-        raise ConfigError(TEXT["data"].format(found=chosen, known=", ".join(module.DATA)))
-    return load(chosen, data_dir=data_dir)
+    if name == "recommend":
+        from pullback.data.tables import ratings
+
+        return ratings(data, test)
+    if data not in module.DATA:
+        raise ConfigError(TEXT["data"].format(found=data, known=", ".join(module.DATA)))
+    return load(data, data_dir=data_dir)

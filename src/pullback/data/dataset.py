@@ -49,7 +49,8 @@ class Dataset:
                 object.__setattr__(self, field, as_numpy(value, field))
         self._check_lengths()
         if self.lengths is None:
-            self._check_finite("x", self.x)
+            if not isinstance(self.x, Rows):  # which are finite, or refused when they are made
+                self._check_finite("x", self.x)
         else:
             check_padding(self.x, self.lengths, self.name or "data")
         self._check_finite("y", self.y)

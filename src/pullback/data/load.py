@@ -109,6 +109,12 @@ def _load_breast_cancer(data_dir: str | Path | None) -> Data:
     return patients.breast_cancer()
 
 
+def _load_ratings(data_dir: str | Path | None) -> Data:
+    from pullback.data import movielens
+
+    return movielens.movielens(_folder("ratings", data_dir))
+
+
 def _text(name: str, kind: str, file: str, description: str, *options: str) -> _Source:
     def read(data_dir: str | Path | None, **chosen: Any) -> Data:
         from pullback.data.text.sources import READERS
@@ -140,6 +146,11 @@ SOURCES: dict[str, _Source] = {
         "768 women, with and without diabetes, as 8 numbers (UCI), 23 kB",
         _load_pima,
         _finder("tables", "pima-indians-diabetes.csv"),
+    ),
+    "ratings": _Source(
+        "100,000 ratings of 1,682 films by 943 users (MovieLens 100K; for research), 2 MB",
+        _load_ratings,
+        _finder("ratings", "u1.base"),
     ),
     "speech": _Source(
         "3,000 spoken digits of 6 speakers, 8,000 samples a second (CC BY-SA 4.0), 16 MB",

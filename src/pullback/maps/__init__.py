@@ -32,7 +32,7 @@ from pullback.maps.positions import Positions, SinusoidalPositions
 from pullback.maps.product import Product
 from pullback.maps.recurrent import RNN, bidirectional
 from pullback.maps.resample import AdaptiveAvgPool2d, Pad, Upsample
-from pullback.maps.shape import Channels, Flatten, Reshape
+from pullback.maps.shape import Channels, Columns, Flatten, Reshape
 from pullback.maps.side_by_side import SideBySide
 from pullback.maps.softmax import LogSoftmax, Softmax
 from pullback.maps.steps import CenterSteps, LastStep, Trim
@@ -52,6 +52,7 @@ __all__ = [
     "Chain",
     "ChannelDropout",
     "Channels",
+    "Columns",
     "Conv1d",
     "Conv2d",
     "ConvTranspose2d",

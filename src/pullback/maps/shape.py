@@ -1,4 +1,4 @@
-"""Maps that only rearrange: the pullback rearranges back."""
+"""Maps that only rearrange, or leave out: the pullback rearranges back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pullback.core.arrays import full, namespace
 from pullback.core.context import Context
 from pullback.core.errors import ConfigError, ShapeError
 from pullback.core.map import MAPS, Map, Params, check_rank
@@ -107,3 +108,57 @@ class Reshape(Rearrangement):
                 f"Reshape: {x.shape} has {x.size} numbers, {self.shape} cannot hold them"
             )
         return Spec(tuple(x.size // known if n == -1 else n for n in self.shape), x.dtype)
+
+
+@MAPS.register
+@dataclass(frozen=True)
+class Columns(Map):
+    """Some of the numbers on the last axis: ``y = x[..., start:stop]``.
+
+    For maps that get a part of an example each, such as the two sides of a ``Product``. The
+    pullback puts ``gy`` in its place, with 0 on both sides.
+
+    Shapes: ``x (N, ..., C)``, ``y (N, ..., stop - start)``.
+
+    Raises:
+        ConfigError: not ``0 <= start < stop``.
+        ShapeError: an example has fewer numbers than ``stop`` on its last axis, or none.
+    """
+
+    formulas: ClassVar[tuple[str, ...]] = (
+        "y = x[start:stop]",
+        "gx = gy from start to stop, else 0",
+    )
+    passes_init: ClassVar[bool] = True
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        whole = type(self.start) is int and type(self.stop) is int
+        if not (whole and 0 <= self.start < self.stop):
+            raise ConfigError(
+                f"Columns: {self.start!r} to {self.stop!r}; expected whole numbers, the second "
+                "above the first"
+            )
+
+    def spec(self, x: Specs) -> Spec:
+        """Return the input's spec with fewer numbers on the last axis."""
+        check_rank("Columns", x, 1)
+        if x.shape[-1] < self.stop:
+            raise ShapeError(f"Columns: up to {self.stop} of the {x.shape[-1]} numbers of {x}")
+        return Spec((*x.shape[:-1], self.stop - self.start), x.dtype)
+
+    def forward(self, p: Params, x: Any, ctx: Context) -> tuple[Any, Any]:
+        """Return the columns, and how many there were as the residual."""
+        return x[..., self.start : self.stop], x.shape[-1]
+
+    def pullback(self, p: Params, res: Any, gy: Any) -> tuple[Any, Any]:
+        """Return ``gy`` in its place."""
+        parts = [full((*gy.shape[:-1], self.start), 0.0, gy), gy]
+        parts.append(full((*gy.shape[:-1], res - self.stop), 0.0, gy))
+        return namespace(gy).concat(parts, axis=-1), None
+
+    def pushforward(self, p: Params, res: Any, dp: Params, dx: Any) -> Any:
+        """Return the columns of ``dx``."""
+        return dx[..., self.start : self.stop]

@@ -4,6 +4,7 @@ from pullback.models.blocks import depthwise_separable, residual_block, squeeze_
 from pullback.models.images import lenet, resnet, small_cnn
 from pullback.models.mlp import mlp
 from pullback.models.places import center_detector, unet
+from pullback.models.ratings import matrix_factors, two_towers
 from pullback.models.recurrent import lstm_classifier
 from pullback.models.texts import text_average, text_cnn
 from pullback.models.transformer import char_transformer, transformer_block, translator
@@ -14,6 +15,7 @@ __all__ = [
     "depthwise_separable",
     "lenet",
     "lstm_classifier",
+    "matrix_factors",
     "mlp",
     "residual_block",
     "resnet",
@@ -23,5 +25,6 @@ __all__ = [
     "text_cnn",
     "transformer_block",
     "translator",
+    "two_towers",
     "unet",
 ]

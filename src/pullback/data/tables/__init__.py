@@ -2,7 +2,17 @@
 
 from pullback.data.tables.columns import TABLES
 from pullback.data.tables.preparation import Preparation
+from pullback.data.tables.ratings import Ratings, ratings
 from pullback.data.tables.reading import Frame, read_table
 from pullback.data.tables.table import prepare, table
 
-__all__ = ["TABLES", "Frame", "Preparation", "prepare", "read_table", "table"]
+__all__ = [
+    "TABLES",
+    "Frame",
+    "Preparation",
+    "Ratings",
+    "prepare",
+    "ratings",
+    "read_table",
+    "table",
+]

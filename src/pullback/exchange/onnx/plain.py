@@ -14,6 +14,7 @@ from pullback.maps import (
     BatchNorm,
     ChannelDropout,
     Channels,
+    Columns,
     Dropout,
     Flatten,
     GroupNorm,
@@ -131,6 +132,11 @@ def channels_first(rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if rank == 1:
         return (0,), (0,)
     return (0, rank - 1, *range(1, rank - 1)), (0, *range(2, rank), 1)
+
+
+@exports(Columns)
+def _columns(net: Columns, x: Value, at: Place) -> str:
+    return at.graph.cut(x.name, -1, net.start, net.stop)
 
 
 @exports(Flatten, Reshape, Channels)
