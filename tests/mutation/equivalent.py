@@ -182,11 +182,6 @@ EQUIVALENT: dict[str, str] = {
         "LoweredReLU.forward [wrong variable] return (y, y)  ->  return (y, x)"
     ): "x > 0 where max(x, 0) > 0",
     (
-        "_class_numbers [wrong variable] if y.ndim != 2 or target.shape != (len(y),) or t"
-        "arget.dtype.kind not in 'ui' or (not len(y)):  ->  if y.ndim != 2 or target.shap"
-        "e != (len(y),) or target.dtype.kind not in 'ui' or (not len(target)):"
-    ): "targets are as many as outputs here",
-    (
         "Contraction.sum [condition] if fast is not None:  ->  if False:"
     ): "the general sum gives the same; it is only slower",
     (
@@ -232,15 +227,49 @@ EQUIVALENT: dict[str, str] = {
         "otal)  ->  a = e / xp.where(e == 0, xp.ones_like(total), total)"
     ): "0 over 1 is 0 over the total",
     (
-        "LoweredCrossEntropy._make_room [constant] dtype, work = (y.dtype.name, 20 * class"
-        "es)  ->  dtype, work = (y.dtype.name, 21 * classes)"
-    ): "only how many processors share the work",
-    (
-        "LoweredCrossEntropy.forward [condition] if found is not None:  ->  if False:"
-    ): "the source gives the same values and slopes",
-    (
         "Attention.forward [wrong variable] seen = visible(x.shape[1], k.shape[2], self.ca"
         "usal, ctx.lengths, x, ctx.done)  ->  seen = visible(x.shape[1], k.shape[2], self."
         "causal, ctx.lengths, v, ctx.done)"
     ): "only the library and the device of the last array matter",
+    (
+        "_class_numbers [wrong variable] if y.ndim < 2 or target.shape != y.shape[:-1] or"
+        " target.dtype.kind not in 'ui' or (not y.size):  ->  if y.ndim < 2 or "
+        "target.shape != y.shape[:-1] or target.dtype.kind not in 'ui' or (not "
+        "target.size):"
+    ): "outputs have at least one class",
+    (
+        "LoweredCrossEntropy._make_room [constant] dtype, size, work = (y.dtype.name, "
+        "positions * classes, 20 * positions * classes)  ->  dtype, size, work = "
+        "(y.dtype.name, positions * classes, 21 * positions * classes)"
+    ): "only how many processors share the work",
+    (
+        "LoweredCrossEntropy._make_room [inverse] dtype, size, work = (y.dtype.name, "
+        "positions * classes, 20 * positions * classes)  ->  dtype, size, work = "
+        "(y.dtype.name, positions * classes, 20 * positions / classes)"
+    ): "only how many processors share the work",
+    (
+        "LoweredCrossEntropy._make_room [dropped factor] dtype, size, work = "
+        "(y.dtype.name, positions * classes, 20 * positions * classes)  ->  dtype, size, "
+        "work = (y.dtype.name, positions * classes, 20 * positions)"
+    ): "only how many processors share the work",
+    (
+        "LoweredCrossEntropy._make_room [dropped factor] dtype, size, work = "
+        "(y.dtype.name, positions * classes, 20 * positions * classes)  ->  dtype, size, "
+        "work = (y.dtype.name, positions * classes, classes)"
+    ): "only how many processors share the work",
+    (
+        "LoweredCrossEntropy._make_room [inverse] dtype, size, work = (y.dtype.name, "
+        "positions * classes, 20 * positions * classes)  ->  dtype, size, work = "
+        "(y.dtype.name, positions * classes, 20 / positions * classes)"
+    ): "only how many processors share the work",
+    (
+        "LoweredCrossEntropy._make_room [dropped factor] dtype, size, work = "
+        "(y.dtype.name, positions * classes, 20 * positions * classes)  ->  dtype, size, "
+        "work = (y.dtype.name, positions * classes, 20 * classes)"
+    ): "only how many processors share the work",
+    (
+        "LoweredCrossEntropy._make_room [dropped factor] dtype, size, work = "
+        "(y.dtype.name, positions * classes, 20 * positions * classes)  ->  dtype, size, "
+        "work = (y.dtype.name, positions * classes, positions * classes)"
+    ): "only how many processors share the work",
 }
