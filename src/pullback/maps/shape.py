@@ -129,6 +129,8 @@ class Columns(Map):
         "y = x[start:stop]",
         "gx = gy from start to stop, else 0",
     )
+    stepwise = True
+
     passes_init: ClassVar[bool] = True
 
     start: int
