@@ -150,6 +150,26 @@ class Contraction:
 C = Contraction
 
 
+class Later(Contraction):
+    """Base of the contractions that are declared only when more than their sum is asked."""
+
+    __slots__ = ("_declared",)
+
+    def __init__(self) -> None:
+        self._declared: Contraction | None = None
+
+    def _declare(self) -> Contraction:
+        """Return the contraction."""
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Contraction.__slots__:
+            raise AttributeError(name)
+        if self._declared is None:
+            self._declared = self._declare()
+        return getattr(self._declared, name)
+
+
 @lru_cache(maxsize=1024)
 def _parsed(equation: str) -> tuple[tuple[str, ...], str, tuple[int, ...]]:
     """Return the terms, the output, and the axes each operand must have (-1: none will do)."""

@@ -11,13 +11,13 @@ import math
 from typing import Any
 
 from pullback.core.arrays import add_rows, count_up, full, namespace
-from pullback.core.contraction import Contraction
+from pullback.core.contraction import Contraction, Later
 from pullback.core.errors import ShapeError
 
 EQUATION = "nto,nti->io"
 
 
-class Scatter(Contraction):
+class Scatter(Later):
     """Rows added up at their ids; whatever else is asked of it, it is ``C("nto,nti->io", ...)``.
 
     Args:
@@ -29,7 +29,7 @@ class Scatter(Contraction):
         ShapeError: there is not one row for each id.
     """
 
-    __slots__ = ("_count", "_delta", "_ids", "_whole")
+    __slots__ = ("_count", "_delta", "_ids")
 
     def __init__(self, count: int, ids: Any, delta: Any) -> None:
         if tuple(ids.shape) != tuple(delta.shape[:-1]):
@@ -37,11 +37,11 @@ class Scatter(Contraction):
                 f"rows of shape {tuple(delta.shape)} cannot be added at ids of shape "
                 f"{tuple(ids.shape)}: there must be a row for each"
             )
+        super().__init__()
         positions = math.prod(ids.shape[1:])
         self._count = count
         self._ids = ids.reshape((ids.shape[0], positions))
         self._delta = delta.reshape((ids.shape[0], positions, delta.shape[-1]))
-        self._whole: Contraction | None = None
 
     def sum(self, out: Any = None) -> Any:
         """Return the gradient summed over the examples, written into ``out`` where it is given."""
@@ -102,12 +102,8 @@ class Scatter(Contraction):
         products = xp.where(same, products, xp.zeros_like(products))
         return xp.sum(products.reshape((examples, positions, examples, positions)), axis=(1, 3))
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in Contraction.__slots__:
-            raise AttributeError(name)
-        if self._whole is None:
-            xp = namespace(self._ids)
-            rows = count_up(self._count, self._ids)
-            taken = xp.astype(self._ids[..., None] == rows, self._delta.dtype)
-            self._whole = Contraction(EQUATION, delta=self._delta, taken=taken)
-        return getattr(self._whole, name)
+    def _declare(self) -> Contraction:
+        xp = namespace(self._ids)
+        rows = count_up(self._count, self._ids)
+        taken = xp.astype(self._ids[..., None] == rows, self._delta.dtype)
+        return Contraction(EQUATION, delta=self._delta, taken=taken)

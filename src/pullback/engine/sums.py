@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from pullback.core.contraction import Contraction
+from pullback.core.contraction import Contraction, Later
 from pullback.core.map import Map, Params
 from pullback.engine.each import MOST, EachForm, Form, RowForm
 from pullback.engine.lower import Lowered, Plan
@@ -105,27 +105,6 @@ def _each(form: Form, operands: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     return out.reshape((len(first), *shape))
 
 
-class Later(Contraction):
-    """Base of the contractions that are declared only when more than their sum is asked.
-
-    Args:
-        declare: returns the contraction.
-    """
-
-    __slots__ = ("_declare", "_declared")
-
-    def __init__(self, declare: Callable[[], Contraction]) -> None:
-        self._declare = declare
-        self._declared: Contraction | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in Contraction.__slots__:
-            raise AttributeError(name)
-        if self._declared is None:
-            self._declared = self._declare()
-        return getattr(self._declared, name)
-
-
 class Deferred(Later):
     """A contraction whose sum is done by jobs.
 
@@ -137,7 +116,7 @@ class Deferred(Later):
         form: returns how the gradients of the examples are made by jobs, and of which arrays.
     """
 
-    __slots__ = ("_examples", "_form", "_parameter", "_total")
+    __slots__ = ("_declared_by", "_examples", "_form", "_parameter", "_total")
 
     def __init__(
         self,
@@ -147,9 +126,12 @@ class Deferred(Later):
         examples: int,
         form: Callable[[], tuple[Form, tuple[Any, ...]]] | None = None,
     ) -> None:
-        super().__init__(declare)
-        self._total, self._form = total, form
+        super().__init__()
+        self._declared_by, self._total, self._form = declare, total, form
         self._parameter, self._examples = parameter, examples
+
+    def _declare(self) -> Contraction:
+        return self._declared_by()
 
     def _fits(self, out: Any) -> bool:
         like = self._parameter

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pullback.core.compose import Wrapper, checked_spec
 from pullback.core.context import Context
-from pullback.core.contraction import Contraction
+from pullback.core.contraction import Contraction, Later
 from pullback.core.errors import ShapeError
 from pullback.core.map import MAPS, Map, Params
 from pullback.core.spec import Spec, Specs
@@ -94,31 +94,24 @@ def _joined(x: Any) -> Any:
     return x.reshape((x.shape[0] * x.shape[1], *x.shape[2:]))
 
 
-class OverMembers(Contraction):
+class OverMembers(Later):
     """The contraction over groups, of one over all their members.
 
     The sum is the same. All else needs the members as an axis of their own, which is made when it
     is asked for, as a child's declaration may be deferred too.
     """
 
-    __slots__ = ("_grouped", "_inner", "_members")
+    __slots__ = ("_inner", "_members")
 
     def __init__(self, inner: Contraction, members: int) -> None:
+        super().__init__()
         self._inner, self._members = inner, members
-        self._grouped: Contraction | None = None
 
     def sum(self, out: Any = None) -> Any:
         """Return the gradient summed over the examples."""
         return self._inner.sum(out)
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in Contraction.__slots__:
-            raise AttributeError(name)
-        if self._grouped is None:
-            self._grouped = self._declared()
-        return getattr(self._grouped, name)
-
-    def _declared(self) -> Contraction:
+    def _declare(self) -> Contraction:
         inner = self._inner
         letter = next(c for c in "mabcdefghijkl" if c not in inner.equation)
         operands = {

@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any
 
 from pullback.core.context import Context
-from pullback.core.contraction import Contraction
+from pullback.core.contraction import Contraction, Later
 from pullback.core.map import Params
-from pullback.engine.sums import Later
 from pullback.engine.tensors.forms import TensorForm
 
 
@@ -21,11 +20,14 @@ class Known(Later):
         total: the sum, or what returns it.
     """
 
-    __slots__ = ("_total",)
+    __slots__ = ("_declared_by", "_total")
 
     def __init__(self, declare: Callable[[], Contraction], total: Any) -> None:
-        super().__init__(declare)
-        self._total = total
+        super().__init__()
+        self._declared_by, self._total = declare, total
+
+    def _declare(self) -> Contraction:
+        return self._declared_by()
 
     def sum(self, out: Any = None) -> Any:
         """Return the gradient summed over the examples."""
