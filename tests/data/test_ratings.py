@@ -138,12 +138,14 @@ def test_columns_in_another_order(tmp_path):
         ([*ROWS, ("cy", "", 3)], "user,item,rating", "column 'item', row 6: no value"),
         ([*ROWS, ("bob", "x", 3)], "user,item,rating", "'bob' has rated 'x' twice, in row 6"),
         ([(u, i, 4) for u, i, _ in ROWS], "user,item,rating", "all ratings are 4; there is"),
+        ([("ann", "x", 4)], "user,item,rating", "all ratings are 4; there is"),
     ],
 )  # fmt: skip
-def test_wrong_tables_are_refused_by_name(tmp_path, rows, head, message):
+@pytest.mark.parametrize("divided", [False, True])
+def test_wrong_tables_are_refused_by_name(tmp_path, rows, head, message, divided):
     own = written(tmp_path / "own.csv", rows, head)
     with pytest.raises(pb.errors.DataError, match=message):
-        ratings(own, own)
+        ratings(own, None if divided else own)
 
 
 def test_an_unknown_user_is_refused(table):

@@ -42,11 +42,16 @@ class NonFiniteError(PullbackError):
     exit_code = 4
 
 
+SHOWN = 40
+"""Names that are listed, at most."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the nearest known name in any case, or all."""
+    """Return ``" Did you mean 'x'?"`` for the nearest known name in any case, or those known."""
     names = sorted(known)
     folded = {each.lower(): each for each in names}
     near = difflib.get_close_matches(name.lower(), folded, n=1)
     if near:
         return f" Did you mean {folded[near[0]]!r}?"
-    return f" Known: {', '.join(names)}."
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return f" Known: {', '.join(names[:SHOWN])}{more}."

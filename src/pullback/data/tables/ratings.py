@@ -338,13 +338,14 @@ def ratings(source: Any, test: Any = None) -> Data:
     """
     names = columns_of(read_table(source))
     frame = read_table(source, words=names[:2])
+    found = prepare_ratings(frame)  # of all, so that what is wrong is named by its row
     if test is None:
         rows = generator(SPLIT_SEED, "data", "ratings").permutation(len(frame))
         cut = max(1, round(TEST_SHARE * len(frame)))
         held, frame = (replace(frame, cells=frame.cells.take(np.sort(part)))
                        for part in (rows[:cut], rows[cut:]))  # fmt: skip
-    found = prepare_ratings(frame)
-    if test is not None:
+        found = prepare_ratings(frame)
+    else:
         held = found.named(read_table(test, found.header, found.words))
     return data_of(found, frame, held, Path(source).stem if isinstance(source, str | Path) else "")
 
