@@ -42,7 +42,7 @@ class NonFiniteError(PullbackError):
     exit_code = 4
 
 
-SHOWN = 40
+SHOWN = 100
 """Names that are listed, at most."""
 
 
