@@ -13,6 +13,7 @@ from engine.test_torch_tensors import tensor as as_tensor
 import pullback as pb
 from pullback.core.theta import Theta, write_gradient
 from pullback.core.tree import leaves, map_leaves
+from pullback.engine.devices import TorchDevice
 from pullback.optim import Segment
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -122,6 +123,12 @@ def test_fused_updates(rule, decay):
     assert lower_tensor_optimizer(rule) is not rule
     close(thetas[1], thetas[0], "float64")
     assert np.abs(thetas[0] - start).max() > 0.01
+
+
+@pytest.mark.parametrize("rule", [pb.optim.SGD(0.1), pb.optim.AdamW(0.01)])
+def test_rules_that_become_part_of_a_graph_keep_their_scratch(rule):
+    assert TorchDevice("cuda").lower_optimizer(rule) is rule
+    assert TorchDevice("cpu").lower_optimizer(rule) is not rule
 
 
 @pytest.mark.parametrize("wrong", [11, 2.5, np.nan])

@@ -108,10 +108,13 @@ class TorchDevice(Device):
         return lower_tensors(net, x, batch_size), lower_tensor_loss(loss)
 
     def lower_optimizer(self, optimizer: Optimizer) -> Optimizer:
-        """Return an update rule by kernels of PyTorch's."""
+        """Return an update rule by kernels of PyTorch's: on the processor.
+
+        Elsewhere the rule itself becomes part of a graph, with its learning rate on the device.
+        """
         from pullback.engine.tensors import lower_tensor_optimizer
 
-        return lower_tensor_optimizer(optimizer)
+        return lower_tensor_optimizer(optimizer) if self.device.type == "cpu" else optimizer
 
     def capture(self, *parts: Any) -> Any:
         """Return a step as a CUDA graph, of the arguments of ``engine.tensors.Captured``.
