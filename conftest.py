@@ -1,4 +1,4 @@
-"""Examples of modules that need an extra are left out where it is not installed."""
+"""Examples of modules that need an extra, and what tests share of it, are left out without it."""
 
 from importlib.util import find_spec
 
@@ -9,3 +9,4 @@ NEED = {
 }
 
 collect_ignore = [folder for name, folder in NEED.items() if find_spec(name) is None]
+collect_ignore_glob = ["tests/torch_*.py"] if find_spec("torch") is None else []

@@ -29,6 +29,7 @@ EXTRAS = {
     "tables": "the extra 'tables'",
     "keras": "the extra 'keras'",
     "torch": "PyTorch",
+    "onnx": "the extra 'onnx'",
 }
 MODULES = {"tables": "pyarrow", "keras": "h5py"}
 NOT_RUN = "no-run"
