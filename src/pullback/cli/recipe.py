@@ -244,9 +244,11 @@ TEXT_MODEL = (
 def _mlp(hidden: list[int], recipe: Recipe, data: Data) -> Map:
     init = INITIALIZERS.get(recipe["init"])() if recipe.get("init") else None
     activation = MAPS.get(recipe["activation"])()
-    return models.mlp(
+    net = models.mlp(
         hidden, _outputs(data), activation=activation, dropout=recipe["dropout"], init=init
     )
+    counts = getattr(data.table, "embedded", ())
+    return models.with_vectors(data.table.width, counts, net) if counts else net
 
 
 def _outputs(data: Data) -> int:

@@ -6,6 +6,7 @@ from pullback.models.mlp import mlp
 from pullback.models.places import center_detector, unet
 from pullback.models.ratings import matrix_factors, two_towers
 from pullback.models.recurrent import lstm_classifier
+from pullback.models.tables import with_vectors
 from pullback.models.texts import text_average, text_cnn
 from pullback.models.transformer import char_transformer, transformer_block, translator
 
@@ -27,4 +28,5 @@ __all__ = [
     "translator",
     "two_towers",
     "unet",
+    "with_vectors",
 ]

@@ -129,27 +129,19 @@ def days(cells: Any) -> Any:
     return compute.divide(seconds.cast(pyarrow.float64()), 86_400.0)
 
 
-@TABLES.register
-@dataclass(frozen=True)
-class Categories(Column):
-    """One of some words: a number for each, 1 where it is that one.
+class Worded(Column):
+    """Base of what becomes of words: a value is the place of the cell's word among ``words``.
 
-    Words that were rare, or never seen, are alike (the last number); so is a missing one, which
-    has the number before the last.
+    Words that were rare, or never seen, are alike (the last place); so is a missing one, which
+    has the place before the last.
     """
 
-    name: str
     words: tuple[str, ...]
 
     @property
-    def width(self) -> int:  # type: ignore[override]
+    def places(self) -> int:
         """One for each word, one for none, one for all others."""
         return len(self.words) + 2
-
-    @property
-    def shown(self) -> str:  # type: ignore[override]
-        """What it is."""
-        return f"{len(self.words)} categories"
 
     def values(self, cells: Any) -> np.ndarray:
         """Return the place of each word."""
@@ -162,11 +154,50 @@ class Categories(Column):
         place = compute.if_else(cells.is_null(), other - 1, compute.fill_null(place, other))
         return np.asarray(place.to_numpy(), np.float64)
 
+
+@TABLES.register
+@dataclass(frozen=True)
+class Categories(Worded):
+    """One of some words: a number for each place, 1 where it is that one."""
+
+    name: str
+    words: tuple[str, ...]
+
+    @property
+    def width(self) -> int:  # type: ignore[override]
+        """The places."""
+        return self.places
+
+    @property
+    def shown(self) -> str:  # type: ignore[override]
+        """What it is."""
+        return f"{len(self.words)} categories"
+
     def numbers(self, values: np.ndarray) -> np.ndarray:
         """Return rows of zeros with a one."""
         found = np.zeros((len(values), self.width))
         found[np.arange(len(values)), values.astype(np.int64)] = 1
         return found
+
+
+@TABLES.register
+@dataclass(frozen=True)
+class Embedded(Worded):
+    """One of many words: its place, for which the network has a vector."""
+
+    name: str
+    words: tuple[str, ...]
+
+    width = 1
+
+    @property
+    def shown(self) -> str:  # type: ignore[override]
+        """What it is."""
+        return f"{len(self.words)} words, a vector each"
+
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        """Return the places."""
+        return values[:, None]
 
 
 def words(cells: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pullback.core.errors import DataError
 from pullback.data.rows import Rows
-from pullback.data.tables.columns import TABLES, Categories, Column, quantities, words
+from pullback.data.tables.columns import TABLES, Column, Embedded, Worded, quantities, words
 from pullback.data.tables.reading import Frame
 
 AT_ONCE = 256 << 20
@@ -32,10 +32,10 @@ TEXT = {
 class Preparation:
     """How a row becomes an example, and its target.
 
-    ``columns`` are those that are used, ``names`` all of the training table in their order,
-    ``target`` is the one to say, and ``classes`` its words, or None where it is a quantity.
-    Quantities are learned less ``middle``, over ``deviation``. ``header`` says whether the names
-    were the table's own. ``notes`` say what was left out, and what looks odd.
+    ``columns`` are those that are used, the ``Embedded`` ones last, ``names`` all of the training
+    table in their order, ``target`` is the one to say, and ``classes`` its words, or None where it
+    is a quantity. Quantities are learned less ``middle``, over ``deviation``. ``header`` says
+    whether the names were the table's own. ``notes`` say what was left out, and what looks odd.
     """
 
     columns: tuple[Column, ...]
@@ -50,7 +50,12 @@ class Preparation:
     @property
     def words(self) -> list[str]:
         """The columns whose cells are words, also where those of a new table look like numbers."""
-        return [column.name for column in self.columns if isinstance(column, Categories)]
+        return [column.name for column in self.columns if isinstance(column, Worded)]
+
+    @property
+    def embedded(self) -> tuple[int, ...]:
+        """How many symbols each of an example's last numbers is one of, where some are symbols."""
+        return tuple(column.places for column in self.columns if isinstance(column, Embedded))
 
     @property
     def width(self) -> int:

@@ -10,14 +10,26 @@ import numpy as np
 
 from pullback.core.errors import ConfigError, DataError, suggestion
 from pullback.data.dataset import Data, Dataset
-from pullback.data.tables.columns import Categories, Column, Dates, Numbers, days, quantities, words
+from pullback.data.tables.columns import (
+    Categories,
+    Column,
+    Dates,
+    Embedded,
+    Numbers,
+    days,
+    quantities,
+    words,
+)
+from pullback.data.tables.means import crossed, with_means
 from pullback.data.tables.preparation import Preparation
 from pullback.data.tables.reading import Frame, read_table
 
 MOST_CLASSES = 20
 """Different whole numbers up to which they are classes, as a target."""
 MOST_WORDS = 100
-"""Words of a column that have a number of their own: the most frequent."""
+"""Words of a column that have a number of their own; where more are frequent, each has a vector."""
+MOST_VECTORS = 10_000
+"""Words of a column that have a vector of their own: the most frequent."""
 MOST_PIECES, ROWS_A_PIECE = 32, 100
 """Pieces of a quantity, at most, and rows that there are for each of them, at least."""
 SEEN = 0.02
@@ -87,7 +99,7 @@ def table(
         held = read_table(test, frame.header if header is None else header, preparation.words)
     title = Path(source).stem if isinstance(source, str | Path) else "table"
     preparation, weight = _weighed(preparation, frame)
-    train = replace(_dataset(preparation, frame, title), weight=weight)
+    train = replace(_dataset(crossed(preparation, frame), frame, title), weight=weight)
     tested = None if held is None else _dataset(preparation, preparation.named(held), title)
     return Data(train, tested, title, table=preparation)
 
@@ -191,13 +203,14 @@ def prepare(frame: Frame, target: str) -> Preparation:
             notes.append(note)
     if not columns:
         raise DataError(TEXT["none"].format(table=frame.name))
+    columns.sort(key=lambda column: isinstance(column, Embedded))
     found = Preparation(
         tuple(columns), tuple(frame.names), target, classes, frame.header, tuple(notes)
     )
-    if classes is not None:
-        return found
-    values = found.targets(frame)
-    return replace(found, middle=float(values.mean()), deviation=_deviation(values))
+    if classes is None:
+        values = found.targets(frame)
+        found = replace(found, middle=float(values.mean()), deviation=_deviation(values))
+    return with_means(found, frame)
 
 
 def _classes(frame: Frame, target: str) -> tuple[str, ...] | None:
@@ -253,9 +266,12 @@ def _of_words(name: str, cells: Any, there: Any, kinds: int) -> tuple[Column | N
     elif kinds > MOST_WORDS and kinds > len(there) / 2:
         return None, TEXT["text"].format(name=name, count=kinds)
     least = min(RARE, max(1, len(there) // 200))
-    counted = [(entry["counts"], entry["values"]) for entry in _counts(there)]
-    frequent = sorted((-count, word) for count, word in counted if count >= least)[:MOST_WORDS]
-    return Categories(name, tuple(sorted(word for _, word in frequent))), note
+    counted = sorted((-entry["counts"], entry["values"]) for entry in _counts(there))
+    frequent = [word for count, word in counted if -count >= least]
+    if len(frequent) <= MOST_WORDS:
+        return Categories(name, tuple(sorted(frequent))), note
+    again = [word for count, word in counted if -count >= 2]
+    return Embedded(name, tuple(sorted(again[:MOST_VECTORS]))), note
 
 
 def _counts(cells: Any) -> list[dict[str, Any]]:
