@@ -268,10 +268,8 @@ def _of_words(name: str, cells: Any, there: Any, kinds: int) -> tuple[Column | N
     least = min(RARE, max(1, len(there) // 200))
     counted = sorted((-entry["counts"], entry["values"]) for entry in _counts(there))
     frequent = [word for count, word in counted if -count >= least]
-    if len(frequent) <= MOST_WORDS:
-        return Categories(name, tuple(sorted(frequent))), note
-    again = [word for count, word in counted if -count >= 2]
-    return Embedded(name, tuple(sorted(again[:MOST_VECTORS]))), note
+    kind = Categories if len(frequent) <= MOST_WORDS else Embedded
+    return kind(name, tuple(sorted(frequent[:MOST_VECTORS]))), note
 
 
 def _counts(cells: Any) -> list[dict[str, Any]]:
