@@ -2,8 +2,8 @@
 
     python benchmarks/programs/many_words.py DATA_FOLDER [--seeds 1]
 
-MovieLens 100K, split u1, as a table of users, films and marks; marks are quantities. The network and
-its training are those of ``pullback train`` with a table.
+MovieLens 100K, split u1, as a table of users, films and marks; marks are quantities. The network
+and its training are those of ``pullback train`` with a table.
 """
 
 from __future__ import annotations
