@@ -221,3 +221,81 @@ def test_maps_that_keras_does_not_have_are_refused(tmp_path):
     model = model_of(Case(pb.SideBySide(translator(9, 8, 1, 2, 8)), (6, 2), 9))
     with pytest.raises(ConfigError, match=r"Keras has no layer for .*\(CrossAttention\)"):
         pb.exchange.to_keras(model, tmp_path / "w.weights.h5")
+
+
+KEPT = {name: CASES[name] for name in ("mlp", "lstm")} | {
+    "cnn": Case(
+        pb.Chain(
+            pb.Reshape((9, 8, 1)), pb.Conv2d(4, 3, stride=2, padding="same"), pb.BatchNorm(),
+            pb.SiLU(), pb.MaxPool2d(2, padding="same"), pb.Conv2d(6, (2, 1), groups=2, bias=False),
+            pb.Chain(pb.ReLU(), pb.Dropout(0.5)), pb.Flatten(), pb.Linear(3), pb.Softmax(),
+        ),
+        (9, 8),
+    ),
+    "averages": Case(
+        pb.Chain(
+            pb.Conv2d(3, 3, dilation=2, padding=0), pb.AvgPool2d(2, padding="valid"), pb.Sigmoid(),
+            pb.GlobalAvgPool(), pb.Linear(2),
+        ),
+        (9, 8, 2),
+    ),
+    "gru": Case(
+        pb.Chain(
+            pb.Embedding(7, 4), pb.RNN(3), pb.LayerNorm(), pb.GRU(4), pb.GlobalAvgPool(),
+            pb.Linear(2),
+        ),
+        (5,), 7,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("train", [False, True], ids=["used", "trained"])
+def test_a_model_that_keras_opens(name, train, tmp_path):
+    case, path = KEPT[name], tmp_path / "m.keras"
+    if train and name == "cnn":
+        case = Case(pb.Chain(*(child for child in case.net.maps if "Dropout" not in repr(child))),
+                    case.shape)  # fmt: skip
+    model = model_of(case, "float32", seed=2)
+    pb.exchange.to_keras(model, path)
+    module = keras.saving.load_model(path)
+    x = case.batch("float32")
+    y, gy, gx, gradient = gradients_of(model, x, train)
+    their_y, their_gx, their_gradients = theirs(module, x, gy, train)
+    assert np.abs(their_y - y).max() < 1e-6
+    if their_gx is not None:
+        assert relative(gx, their_gx) < 1e-5
+    expected = ours_of(module, their_gradients, tmp_path / "g.weights.h5", model)
+    for place, found in leaves(gradient):
+        wanted = dict(leaves(expected))[place]
+        assert relative(found, wanted, expected.flat) < 1e-5, dotted(place)
+    again = pb.exchange.from_keras(path, model_of(case, "float32", seed=3))
+    assert np.array_equal(again.theta.flat, model.theta.flat)
+
+
+def test_raw_examples_are_scaled_in_keras_too(tmp_path):
+    from dataclasses import replace
+
+    from pullback.data.normalize import Affine
+
+    for affine in (Affine(0.5, -1.0), Affine((0.5, 1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 6))):
+        model = replace(model_of(CASES["mlp"], "float32", seed=2), normalizer=affine)
+        pb.exchange.to_keras(model, tmp_path / "m.keras")
+        x = CASES["mlp"].batch("float32")
+        found = keras.saving.load_model(tmp_path / "m.keras").predict(x, verbose=0)
+        assert np.abs(found - model.outputs(x)).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "said"),
+    [
+        (pb.Chain(pb.Linear(3), pb.GELU()), (6,), r"1 \(GELU\) has no layer of Keras"),
+        (pb.Parallel(pb.Linear(3), pb.Linear(3)), (6,), r"the network \(Parallel\) has no layer"),
+        (pb.Chain(pb.Conv2d(2, 3, padding=1)), (6, 6, 1), r"0 \(Conv2d\): padding 1"),
+        (pb.Chain(pb.LSTM(2, reverse=True)), (5, 3), r"0 \(LSTM\): reverse=True"),
+    ],
+)
+def test_what_keras_cannot_be_told_is_refused(net, shape, said, tmp_path):
+    with pytest.raises(ConfigError, match=said):
+        pb.exchange.to_keras(model_of(Case(net, shape)), tmp_path / "m.keras")
+    assert not (tmp_path / "m.keras").exists()

@@ -14,7 +14,8 @@ ONNX = ".onnx"
 TEXT = {
     "wrote": "wrote {path}",
     "kind": "{path}: expected a name that ends in .onnx",
-    "kinds": "{path}: expected a name that ends in .onnx, .pt, .pth, .safetensors or .weights.h5",
+    "kinds": "{path}: expected a name that ends in .onnx, .pt, .pth, .safetensors, .keras or "
+    ".weights.h5",
     "taken": "{path}: there is a model here already; choose another folder",
 }
 

@@ -42,7 +42,7 @@ HELP = {
     "step": "Walk through one training step of RUN (a run's folder or a .toml configuration).",
     "export": "Write the model of RUN (a run's folder or a model file) for other programs: as ONNX "
     "file PATH, from raw examples to predictions, or its weights alone for PyTorch (.pt, .pth, "
-    ".safetensors) or Keras (.weights.h5).",
+    ".safetensors) or Keras (.weights.h5); a chain of usual layers also as a Keras model (.keras).",
     "import": "Make the ONNX file PATH a model in the folder RUN, for evaluate and predict.",
     "datasets": "List the data sets that can be named.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from pullback.core.errors import ConfigError
-from pullback.exchange.weights.hdf5 import ARCHIVE, h5py_library, open_weights
+from pullback.exchange.weights.hdf5 import (
+    ARCHIVE,
+    DESCRIPTION,
+    MEMBER,
+    h5py_library,
+    open_weights,
+)
+from pullback.exchange.weights.keras_layers import description, metadata
 from pullback.exchange.weights.layers import Layer, layers_of
 from pullback.exchange.weights.tensors import (
     Tensor,
@@ -64,9 +72,7 @@ CLASSES: dict[type, str] = {
 """What a Keras file calls the first layer of a kind; the next has ``_1`` behind it."""
 PAIR = "bidirectional"
 TEXT = {
-    "read": "{path}: expected a name that ends in .weights.h5 or .keras",
-    "write": "{path}: expected a name that ends in .weights.h5, which load_weights of a Keras "
-    "model reads; a .keras file describes that model too: save it there",
+    "suffix": "{path}: expected a name that ends in .weights.h5 or .keras",
 }
 
 
@@ -86,7 +92,7 @@ def from_keras(path: str | Path, model: Model) -> Model:
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(TEXT["read"].format(path=path))
+        raise ConfigError(TEXT["suffix"].format(path=path))
     expected = _wanted(model)
     with open_weights(path) as file:
         file.check_eps([want.layer for want in expected])
@@ -95,10 +101,12 @@ def from_keras(path: str | Path, model: Model) -> Model:
 
 
 def to_keras(model: Model, path: str | Path) -> None:
-    """Write the weights of a model as ``*.weights.h5``, for ``load_weights`` of a Keras model.
+    """Write a model as ``*.keras``, or its weights as ``*.weights.h5``.
 
-    That must be a ``Sequential`` or functional model of Keras 3 with the same layers in the same
-    order.
+    The first is a ``Sequential`` model that ``keras.saving.load_model`` opens, and gets raw
+    examples; the network must be a chain of maps that Keras has layers for. The second is for
+    ``load_weights`` of a ``Sequential`` or functional model of Keras 3 with the same layers in the
+    same order.
 
     Raises:
         ConfigError: the name of the file, a map that Keras does not have, or ``h5py`` is not
@@ -106,13 +114,27 @@ def to_keras(model: Model, path: str | Path) -> None:
         StorageError: the file cannot be written.
     """
     path = Path(path)
-    if not path.name.lower().endswith(WEIGHTS):
-        raise ConfigError(TEXT["write"].format(path=path))
+    whole = path.suffix.lower() == ARCHIVE
+    if not (whole or path.name.lower().endswith(WEIGHTS)):
+        raise ConfigError(TEXT["suffix"].format(path=path))
+    write_whole(path, _archive(model) if whole else _weights(model))
+
+
+def _weights(model: Model) -> bytes:
     content = io.BytesIO()
     with h5py_library().File(content, "w") as file:
         for want in _wanted(model):
             file[want.name] = want.value
-    write_whole(path, content.getvalue())
+    return content.getvalue()
+
+
+def _archive(model: Model) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("metadata.json", metadata())
+        archive.writestr(DESCRIPTION, description(model))
+        archive.writestr(MEMBER, _weights(model))
+    return content.getvalue()
 
 
 def _wanted(model: Model) -> list[Wanted]:
