@@ -226,7 +226,7 @@ def test_maps_that_keras_does_not_have_are_refused(tmp_path):
 KEPT = {name: CASES[name] for name in ("mlp", "lstm")} | {
     "cnn": Case(
         pb.Chain(
-            pb.Reshape((9, 8, 1)), pb.Conv2d(4, 3, stride=2, padding="same"), pb.BatchNorm(),
+            pb.Channels(), pb.Conv2d(4, 3, stride=2, padding="same"), pb.BatchNorm(),
             pb.SiLU(), pb.MaxPool2d(2, padding="same"), pb.Conv2d(6, (2, 1), groups=2, bias=False),
             pb.Chain(pb.ReLU(), pb.Dropout(0.5)), pb.Flatten(), pb.Linear(3), pb.Softmax(),
         ),
@@ -242,7 +242,7 @@ KEPT = {name: CASES[name] for name in ("mlp", "lstm")} | {
     "gru": Case(
         pb.Chain(
             pb.Embedding(7, 4), pb.RNN(3), pb.LayerNorm(), pb.GRU(4), pb.GlobalAvgPool(),
-            pb.Linear(2),
+            pb.Reshape((2, 2)), pb.Flatten(), pb.Linear(2),
         ),
         (5,), 7,
     ),

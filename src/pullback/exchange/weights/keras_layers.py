@@ -15,6 +15,7 @@ from pullback.maps import (
     RNN,
     AvgPool2d,
     BatchNorm,
+    Channels,
     Conv2d,
     Dropout,
     Embedding,
@@ -131,6 +132,10 @@ def _mean(net: Any, x: Any, where: str) -> Described:
     return kinds[len(x.shape)], {}
 
 
+def _shape(net: Any, x: Any, where: str) -> Described:
+    return "Reshape", {"target_shape": net.spec(x).shape}
+
+
 def _norm(kind: str) -> Form:
     return lambda net, x, where: (kind, {"epsilon": net.eps})
 
@@ -164,7 +169,8 @@ LAYERS: dict[type, Form] = {
     AvgPool2d: _pool("AveragePooling2D"),
     GlobalAvgPool: _mean,
     Flatten: lambda net, x, where: ("Flatten", {}),
-    Reshape: lambda net, x, where: ("Reshape", {"target_shape": net.shape}),
+    Channels: _shape,
+    Reshape: _shape,
     BatchNorm: _batch_norm,
     LayerNorm: _norm("LayerNormalization"),
     Dropout: lambda net, x, where: ("Dropout", {"rate": net.rate}),
