@@ -246,6 +246,13 @@ KEPT = {name: CASES[name] for name in ("mlp", "lstm")} | {
         ),
         (5,), 7,
     ),
+    "signal": Case(
+        pb.Chain(
+            pb.Conv1d(4, 3, padding="valid"), pb.GroupNorm(2), pb.ELU(0.5), pb.RMSNorm(),
+            pb.LeakyReLU(0.1), pb.GlobalMaxPool(), pb.Softplus(), pb.Linear(3), pb.LogSoftmax(),
+        ),
+        (6, 3),
+    ),
 }  # fmt: skip
 
 
@@ -292,10 +299,33 @@ def test_raw_examples_are_scaled_in_keras_too(tmp_path):
         (pb.Chain(pb.Linear(3), pb.GELU()), (6,), r"1 \(GELU\) has no layer of Keras"),
         (pb.Parallel(pb.Linear(3), pb.Linear(3)), (6,), r"the network \(Parallel\) has no layer"),
         (pb.Chain(pb.Conv2d(2, 3, padding=1)), (6, 6, 1), r"0 \(Conv2d\): padding 1"),
+        (pb.Chain(pb.Conv2d(2, 3, stride=(1, 2), dilation=2)), (9, 9, 1),
+         r"0 \(Conv2d\): stride \(1, 2\) with dilation 2"),
         (pb.Chain(pb.LSTM(2, reverse=True)), (5, 3), r"0 \(LSTM\): reverse=True"),
     ],
-)
+)  # fmt: skip
 def test_what_keras_cannot_be_told_is_refused(net, shape, said, tmp_path):
     with pytest.raises(ConfigError, match=said):
         pb.exchange.to_keras(model_of(Case(net, shape)), tmp_path / "m.keras")
     assert not (tmp_path / "m.keras").exists()
+
+
+def test_a_model_written_again_is_the_same_file(tmp_path, monkeypatch):
+    written = []
+    for day in (1, 2):
+        monkeypatch.setattr("time.time", lambda day=day: 1e9 + 86400 * day)
+        pb.exchange.to_keras(model_of(CASES["mlp"], seed=2), tmp_path / "m.keras")
+        written.append((tmp_path / "m.keras").read_bytes())
+    assert written[0] == written[1]
+
+
+def test_channels_are_last_however_keras_is_set(tmp_path, request):
+    request.addfinalizer(lambda: keras.config.set_image_data_format("channels_last"))
+    for i, end in enumerate((pb.Flatten(), pb.GlobalAvgPool())):
+        case = Case(pb.Chain(pb.Conv2d(4, padding="valid"), end, pb.Linear(3)), (8, 6, 3))
+        model, path = model_of(case, seed=2), tmp_path / f"{i}.keras"
+        pb.exchange.to_keras(model, path)
+        keras.config.set_image_data_format("channels_first")
+        found = keras.saving.load_model(path).predict(case.batch(), verbose=0)
+        keras.config.set_image_data_format("channels_last")
+        assert np.abs(found - model.outputs(case.batch())).max() < 1e-6

@@ -131,9 +131,12 @@ def _weights(model: Model) -> bytes:
 def _archive(model: Model) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("metadata.json", metadata())
-        archive.writestr(DESCRIPTION, description(model))
-        archive.writestr(MEMBER, _weights(model))
+        for name, member in (
+            ("metadata.json", metadata()), (DESCRIPTION, description(model)),
+            (MEMBER, _weights(model)),
+        ):  # fmt: skip
+            # without the time of day: one model, one file
+            archive.writestr(zipfile.ZipInfo(name), member)
     return content.getvalue()
 
 

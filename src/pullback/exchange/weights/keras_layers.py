@@ -10,25 +10,33 @@ from pullback.core.compose import Chain
 from pullback.core.errors import ConfigError
 from pullback.core.map import Map
 from pullback.maps import (
+    ELU,
     GRU,
     LSTM,
     RNN,
     AvgPool2d,
     BatchNorm,
     Channels,
+    Conv1d,
     Conv2d,
     Dropout,
     Embedding,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
+    GroupNorm,
     LayerNorm,
+    LeakyReLU,
     Linear,
+    LogSoftmax,
     MaxPool2d,
     ReLU,
     Reshape,
+    RMSNorm,
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 from pullback.maps.window import pads_of, per_axis
@@ -40,9 +48,14 @@ TEXT = {
     "map": "{path} ({title}) has no layer of Keras to describe it; expected a chain of {known}. "
     "Write a .weights.h5 file for a Keras model of your own",
     "padding": "{path} ({title}): padding {padding!r}; Keras has 'same' and 'valid'",
+    "dilation": "{path} ({title}): stride {stride!r} with dilation {dilation!r}; Keras has one "
+    "or the other",
     "reverse": "{path} ({title}): reverse=True; Keras turns the outputs round too",
     "axes": "{path} ({title}): examples of shape {shape}; Keras has one or two axes and channels",
 }
+
+LAST = {"data_format": "channels_last"}
+"""Said in each layer, as Keras may be set to have channels first."""
 
 Described = tuple[str, dict[str, Any]]
 """The class of a layer, and its configuration."""
@@ -95,11 +108,11 @@ def _described(net: Map, x: Any, path: tuple[str, ...]) -> Iterator[Described]:
     yield LAYERS[type(net)](net, x, where)
 
 
-def _padding(net: Any, kernel: Any, where: str) -> dict[str, Any]:
-    pads = pads_of(net.title, net.padding, per_axis(net.title, "size", kernel, 2))
+def _padding(net: Any, kernel: Any, axes: int, where: str) -> dict[str, Any]:
+    pads = pads_of(net.title, net.padding, per_axis(net.title, "size", kernel, axes))
     if pads != "same" and any(map(any, pads)):
         raise ConfigError(TEXT["padding"].format(path=where, title=net.title, padding=net.padding))
-    return {"padding": "same" if pads == "same" else "valid", "data_format": "channels_last"}
+    return {"padding": "same" if pads == "same" else "valid", **LAST}
 
 
 def _linear(net: Any, x: Any, where: str) -> Described:
@@ -107,7 +120,16 @@ def _linear(net: Any, x: Any, where: str) -> Described:
 
 
 def _conv(net: Any, x: Any, where: str) -> Described:
-    return "Conv2D", _padding(net, net.kernel_size, where) | {
+    moves = [
+        max(per_axis(net.title, name, getattr(net, name), net.axes))
+        for name in ("stride", "dilation")
+    ]
+    if min(moves) > 1:
+        text = TEXT["dilation"].format(
+            path=where, title=net.title, stride=net.stride, dilation=net.dilation
+        )
+        raise ConfigError(text)
+    return f"Conv{net.axes}D", _padding(net, net.kernel_size, net.axes, where) | {
         "filters": net.channels,
         "kernel_size": net.kernel_size,
         "strides": net.stride,
@@ -120,16 +142,19 @@ def _conv(net: Any, x: Any, where: str) -> Described:
 def _pool(kind: str) -> Form:
     def form(net: Any, x: Any, where: str) -> Described:
         step = net.size if net.stride is None else net.stride
-        return kind, _padding(net, net.size, where) | {"pool_size": net.size, "strides": step}
+        return kind, _padding(net, net.size, 2, where) | {"pool_size": net.size, "strides": step}
 
     return form
 
 
-def _mean(net: Any, x: Any, where: str) -> Described:
-    kinds = {2: "GlobalAveragePooling1D", 3: "GlobalAveragePooling2D"}
-    if len(x.shape) not in kinds:
-        raise ConfigError(TEXT["axes"].format(path=where, title=net.title, shape=x.shape))
-    return kinds[len(x.shape)], {}
+def _over_all(kind: str) -> Form:
+    def form(net: Any, x: Any, where: str) -> Described:
+        axes = len(x.shape) - 1
+        if axes not in (1, 2):
+            raise ConfigError(TEXT["axes"].format(path=where, title=net.title, shape=x.shape))
+        return f"{kind}{axes}D", LAST
+
+    return form
 
 
 def _shape(net: Any, x: Any, where: str) -> Described:
@@ -138,6 +163,10 @@ def _shape(net: Any, x: Any, where: str) -> Described:
 
 def _norm(kind: str) -> Form:
     return lambda net, x, where: (kind, {"epsilon": net.eps})
+
+
+def _group_norm(net: Any, x: Any, where: str) -> Described:
+    return "GroupNormalization", {"groups": net.groups, "epsilon": net.eps}
 
 
 def _batch_norm(net: Any, x: Any, where: str) -> Described:
@@ -164,15 +193,19 @@ def _activation(name: str) -> Form:
 
 LAYERS: dict[type, Form] = {
     Linear: _linear,
+    Conv1d: _conv,
     Conv2d: _conv,
     MaxPool2d: _pool("MaxPooling2D"),
     AvgPool2d: _pool("AveragePooling2D"),
-    GlobalAvgPool: _mean,
-    Flatten: lambda net, x, where: ("Flatten", {}),
+    GlobalAvgPool: _over_all("GlobalAveragePooling"),
+    GlobalMaxPool: _over_all("GlobalMaxPooling"),
+    Flatten: lambda net, x, where: ("Flatten", LAST),
     Channels: _shape,
     Reshape: _shape,
     BatchNorm: _batch_norm,
     LayerNorm: _norm("LayerNormalization"),
+    GroupNorm: _group_norm,
+    RMSNorm: _norm("RMSNormalization"),
     Dropout: lambda net, x, where: ("Dropout", {"rate": net.rate}),
     Embedding: _embedding,
     RNN: _recurrent("SimpleRNN"),
@@ -182,6 +215,10 @@ LAYERS: dict[type, Form] = {
     Tanh: _activation("tanh"),
     Sigmoid: _activation("sigmoid"),
     SiLU: _activation("silu"),
+    Softplus: _activation("softplus"),
     Softmax: _activation("softmax"),
+    LogSoftmax: _activation("log_softmax"),
+    LeakyReLU: lambda net, x, where: ("LeakyReLU", {"negative_slope": net.negative_slope}),
+    ELU: lambda net, x, where: ("ELU", {"alpha": net.alpha}),
 }
 """The layer that each map is; what has several branches has none."""
